@@ -1,0 +1,135 @@
+"""kill -9 at random moments of training and distilling: the final weights must not notice.
+
+    python benchmarks/kill.py --kills 20 --seed 0 [--workspace .experiments/kill/smoke]
+
+For each stage: one uninterrupted run gives the reference (sha256 of weights.pt). Then, again and again, the stage
+is started from nothing, killed at a random moment (DVC alone, the stage alone, or the whole group), and run again until
+it ends; its weights must be those of the reference, and at no sampled instant (every 10 ms) may two trainers live.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import json
+import os
+import random
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import psutil
+
+STAGES = {"train@teacher": "data/models/teacher", "distill@student": "data/models/student"}
+WAYS = ("dvc", "stage", "group")
+
+
+def command(stage: str) -> list[str]:
+    return [sys.executable, "-m", "dvc", "--wait-for-lock", "repro", "-s", "-f", "--no-run-cache", stage]
+
+
+def trainers(stage: str) -> list[psutil.Process]:
+    """Live main processes of the stage in this workspace (its forked workers have it as a parent)."""
+    module, item = stage.split("@")
+    found = []
+    for process in psutil.process_iter(["cmdline", "status", "pid"]):
+        line = process.info["cmdline"] or []
+        if f"stages.{module}" in line and item in line and process.info["status"] != psutil.STATUS_ZOMBIE:
+            found.append(process)
+    pids = {process.pid for process in found}
+    return [process for process in found if _parent(process) not in pids and "-c" not in process.info["cmdline"]]
+
+
+def _parent(process: psutil.Process) -> int | None:
+    try:
+        return process.ppid()
+    except psutil.NoSuchProcess:
+        return None
+
+
+def sha(folder: Path, model: str) -> str:
+    return hashlib.sha256((folder / model / "weights.pt").read_bytes()).hexdigest()[:16]
+
+
+def start(folder: Path, stage: str, env: dict[str, str]) -> subprocess.Popen[bytes]:
+    log = open(folder / "kill.log", "ab")  # noqa: SIM115 - the child's for as long as it lives
+    return subprocess.Popen(command(stage), cwd=folder, env=env, stdout=log, stderr=log, start_new_session=True)
+
+
+def watch(process: subprocess.Popen[bytes], stage: str, until: float) -> int:
+    """Waits for the end, or until `until`; the largest number of trainers seen alive at once."""
+    most = 0
+    while process.poll() is None and time.monotonic() < until:
+        most = max(most, len(trainers(stage)))
+        time.sleep(0.01)
+    return most
+
+
+def strike(process: subprocess.Popen[bytes], stage: str, way: str) -> None:
+    if way == "group":
+        os.killpg(process.pid, signal.SIGKILL)
+    elif way == "dvc":
+        process.kill()
+    else:
+        for trainer in trainers(stage):
+            trainer.kill()
+    process.wait()
+
+
+def finish(folder: Path, stage: str, env: dict[str, str]) -> int:
+    """Runs the stage to its end; DVC's own lock may need a moment after a kill."""
+    most = 0
+    for _ in range(5):
+        process = start(folder, stage, env)
+        most = max(most, watch(process, stage, time.monotonic() + 900))
+        if process.returncode == 0:
+            return most
+        time.sleep(1)
+    raise SystemExit(f"{stage} did not end; see {folder / 'kill.log'}")
+
+
+def trial(folder: Path, stage: str, seconds: float, rng: random.Random, env: dict[str, str]) -> dict[str, object]:
+    way, after = rng.choice(WAYS), rng.uniform(0.05, 0.98) * seconds
+    shutil.rmtree(folder / ".ckpt" / stage, ignore_errors=True)
+    process = start(folder, stage, env)
+    most = watch(process, stage, time.monotonic() + after)
+    alive = process.poll() is None
+    strike(process, stage, way)
+    saved = len(list((folder / ".ckpt" / stage).rglob("*.pt")))
+    most = max(most, finish(folder, stage, env))
+    weights = sha(folder, STAGES[stage])
+    return {"stage": stage, "way": way, "after_s": round(after, 1), "struck": alive, "checkpoints": saved, "trainers": most, "sha": weights}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--workspace", type=Path, default=Path(".experiments/kill/smoke"))
+    parser.add_argument("--kills", type=int, default=20)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--out", type=Path)
+    given = parser.parse_args()
+    rng, rows = random.Random(given.seed), []
+    env = {**os.environ, "OMP_NUM_THREADS": "1", "LIKENESS_TRACKING": "later"}
+    for stage, model in STAGES.items():
+        shutil.rmtree(given.workspace / ".ckpt" / stage, ignore_errors=True)
+        begun = time.monotonic()
+        finish(given.workspace, stage, env)
+        seconds, reference = time.monotonic() - begun, sha(given.workspace, model)
+        print(f"{stage}: {seconds:.1f} s uninterrupted, weights {reference}", flush=True)
+        for _ in range(given.kills // len(STAGES)):
+            row = trial(given.workspace, stage, seconds, rng, env)
+            row["same"] = row["sha"] == reference
+            rows.append(row)
+            print(row, flush=True)
+    equal, most = sum(bool(row["same"]) for row in rows), max(int(str(row["trainers"])) for row in rows)
+    print(f"{len(rows)} kills: {equal} with the same bits, at most {most} trainer at once")
+    if given.out:
+        given.out.write_text(json.dumps(rows, indent=2) + "\n")
+    raise SystemExit(0 if equal == len(rows) and most <= 1 else 1)
+
+
+if __name__ == "__main__":
+    main()

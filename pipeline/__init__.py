@@ -1,0 +1,1 @@
+"""likeness: face datasets in, small, accurate, explained face-recognition models out."""

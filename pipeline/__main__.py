@@ -1,0 +1,125 @@
+"""likeness: `python -m pipeline check | list | flow | run | table | sync`."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+app = typer.Typer(help="Face datasets in, small, accurate, explained face-recognition models out.")
+log = logging.getLogger("pipeline")
+
+
+@app.callback(invoke_without_command=True)
+def main(context: typer.Context) -> None:
+    """Face datasets in, small, accurate, explained face-recognition models out."""
+    logging.basicConfig(level=logging.INFO, format="%(message)s")
+    if context.invoked_subcommand is None:
+        typer.echo(context.get_help())
+
+
+@app.command()
+def check(
+    file: Annotated[Path, typer.Option(help="the file to check")] = Path("params.yaml"),
+    changes: Annotated[list[str] | None, typer.Option("--set", help="KEY=VALUE, before checking")] = None,
+) -> None:
+    """Tell everything that is wrong with params.yaml, before anything runs."""
+    from pipeline import params
+    from pipeline.listing import problem_table, show
+
+    problems = params.check(file, parse(changes or []))
+    if problems:
+        show(problem_table(problems))
+        log.info("%d problem%s in %s", len(problems), "s" * (len(problems) != 1), file)
+        raise typer.Exit(1)
+    log.info("%s is in order", file)
+
+
+def parse(changes: list[str]) -> dict[str, Any]:
+    """["a.b=1"] -> {"a.b": 1}; values are YAML."""
+    from ruamel.yaml import YAML
+
+    found = {}
+    for change in changes:
+        key, equals, value = change.partition("=")
+        if not equals:
+            raise typer.BadParameter(f"{change!r} should be KEY=VALUE, e.g. size=demo")
+        found[key] = YAML(typ="safe").load(value)
+    return found
+
+
+@app.command("list")
+def list_(
+    family: Annotated[str | None, typer.Argument(help="one family of plugins; all without it")] = None,
+) -> None:
+    """Show every plugin: what it is, and the params that it takes."""
+    from pipeline import plugin
+    from pipeline.listing import family_table, show
+
+    if family is not None and family not in plugin.FAMILIES:
+        raise typer.BadParameter(f"no family {family!r}{plugin.suggest(family, list(plugin.FAMILIES))}")
+    for each in [family] if family else plugin.FAMILIES:
+        show(family_table(each))
+
+
+@app.command()
+def flow(
+    targets: Annotated[list[str] | None, typer.Argument(help="stages; the whole DAG without")] = None,
+) -> None:
+    """Run the DAG of dvc.yaml as a Prefect flow."""
+    from pipeline import flow, params
+
+    try:
+        results = flow.run_flow(targets or None)
+    except params.ParamsError as error:
+        log.error("%s", error)
+        raise typer.Exit(2) from error
+    if any(result in (flow.FAILED, flow.NOT_RUN) for result in results.values()):
+        raise typer.Exit(1)
+
+
+@app.command()
+def run(
+    name: Annotated[str, typer.Argument(help="experiments/NAME.yaml")],
+    rows: Annotated[list[str] | None, typer.Argument(help="rows of it; all without")] = None,
+) -> None:
+    """Run an experiment: each row in a workspace of its own, published numbers beside ours."""
+    from pipeline import experiment
+    from pipeline.listing import result_table, show
+
+    try:
+        show(result_table(name, experiment.run(name, rows or None)))
+    except experiment.ExperimentError as error:
+        log.error("%s", error)
+        raise typer.Exit(2) from error
+
+
+@app.command()
+def table(name: Annotated[str, typer.Argument(help="experiments/NAME.yaml")]) -> None:
+    """Show what an experiment's rows have measured so far."""
+    from pipeline import experiment
+    from pipeline.listing import result_table, show
+
+    try:
+        show(result_table(name, experiment.table(name)))
+    except experiment.ExperimentError as error:
+        log.error("%s", error)
+        raise typer.Exit(2) from error
+
+
+@app.command()
+def sync() -> None:
+    """Send to MLflow what could not be sent while stages ran."""
+    from pipeline import track
+
+    left = track.send(Path.cwd())
+    if left:
+        log.error("%d runs could not be sent; they are kept", left)
+        raise typer.Exit(1)
+    log.info("every run is in %s", track.store(Path.cwd()))
+
+
+if __name__ == "__main__":
+    app(prog_name="python -m pipeline")

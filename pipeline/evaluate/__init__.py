@@ -1,0 +1,1 @@
+"""Measuring models: embeddings, verification, intervals, clusters, cost, overlap. The only metrics code."""

@@ -1,0 +1,123 @@
+"""A model under test: its embeddings of each benchmark, computed once, and the metrics of them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import Any, cast
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from pipeline.evaluate import cost, embed, intervals, verify
+from pipeline.loader import Faces
+from pipeline.model import Model
+from pipeline.protocols import Verified
+from pipeline.records import Dataset
+from pipeline.runtime import Runtime
+
+SEED = 0  # of the bootstrap: the same draws for every model
+POINTS = 200  # of a ROC as it is kept for pictures
+
+
+class ModelBench:
+    """What `pipeline.protocols.Bench` asks for, of one model and benchmark folders by name."""
+
+    def __init__(
+        self, model: Model, folders: Mapping[str, Path], runtime: Runtime, onnx: Path | None
+    ) -> None:
+        self.model, self.folders, self.runtime, self.onnx = model, dict(folders), runtime, onnx
+        self._embeddings: dict[str, npt.NDArray[np.float32]] = {}
+
+    @cached_property
+    def datasets(self) -> Mapping[str, Dataset]:
+        return {name: Dataset(folder) for name, folder in self.folders.items()}
+
+    def embeddings(self, dataset: str) -> npt.NDArray[np.float32]:
+        """(rows, 2, d) of every face and its mirror image, in the dataset's order."""
+        if dataset not in self._embeddings:
+            faces = Faces(self.folders[dataset])
+            self._embeddings[dataset] = embed.embed(self.model.recogniser, faces, self.runtime)
+        return self._embeddings[dataset]
+
+    def verify(
+        self,
+        dataset: str,
+        pairs: pd.DataFrame,
+        *,
+        folds: int,
+        flip: str,
+        fars: Sequence[float],
+        bootstrap: int,
+    ) -> Verified:
+        frame = self.datasets[dataset].frame(["sample_id", "identity"])
+        ids = frame["sample_id"].tolist()
+        unit = verify.fuse(self.embeddings(dataset), cast(verify.Flip, flip), ids)
+        row = pd.Index(ids)
+        scores = verify.cosine(unit, row.get_indexer(pairs["a"]), row.get_indexer(pairs["b"]))
+        if pairs["fold"].nunique() == 1:
+            pairs = pairs.assign(fold=verify.contiguous_folds(pairs["same"].to_numpy(bool), folds))
+        who = intervals.people(pairs, dict(zip(ids, frame["identity"], strict=True)))
+        return verified(pairs, scores, who, list(fars), bootstrap)
+
+    def size(self) -> dict[str, Any]:
+        return cost.size(self.model.recogniser, self.onnx)
+
+    def milliseconds(self, batches: Sequence[int], repeats: int) -> list[dict[str, Any]]:
+        return cost.milliseconds(self.model.recogniser, batches, repeats, self.runtime)
+
+
+def verified(
+    pairs: pd.DataFrame,
+    scores: npt.NDArray[np.float64],
+    who: intervals.Pairs,
+    fars: list[float],
+    bootstrap: int,
+) -> Verified:
+    """Every number of one scored list."""
+    folds = verify.kfold(scores, who.same, pairs["fold"].to_numpy())
+    curve = verify.roc(scores, who.same)
+    tars = [verify.tar_at_far(curve, far) for far in fars]
+    accuracy: dict[str, Any] = {"mean": folds.mean, "std": folds.std, "low": None, "high": None}
+    if bootstrap:
+        sampled = intervals.accuracy_draws(folds.correct[None], who, bootstrap, SEED)[0]
+        accuracy |= _ends(intervals.interval(sampled))
+        sampled = intervals.tar_draws(scores, who, fars, bootstrap, SEED)
+        tars = [tar | _tar_ends(tar, draws) for tar, draws in zip(tars, sampled, strict=True)]
+    metrics = {
+        "accuracy": accuracy,
+        "fold_accuracy": folds.accuracy.tolist(),
+        "fold_threshold": folds.threshold.tolist(),
+        "tar_at_far": tars,
+        "eer": verify.eer(curve),
+        "auc": verify.auc(curve),
+        "genuine": curve.genuine,
+        "impostors": curve.impostors,
+        "people": len(np.unique(np.concatenate([who.a, who.b]))),
+    }
+    table = pairs[["fold", "a", "b", "same"]].assign(
+        score=scores.astype(np.float32), correct=folds.correct, person_a=who.a, person_b=who.b
+    )
+    return Verified(metrics, table, thin(curve))
+
+
+def _ends(found: tuple[float, float] | None) -> dict[str, float | None]:
+    low, high = found or (None, None)
+    return {"low": low, "high": high}
+
+
+def _tar_ends(tar: dict[str, Any], draws: npt.NDArray[np.float64]) -> dict[str, float | None]:
+    return _ends(None if tar["tar"] is None else intervals.interval(draws))
+
+
+def thin(curve: verify.Roc, points: int = POINTS) -> dict[str, list[float]]:
+    """At most about `points` points of the curve: evenly spaced in FAR and in its logarithm."""
+    count = len(curve.far)
+    wanted = np.concatenate(
+        [np.linspace(0, 1, points // 2), np.logspace(-np.log10(max(2, curve.impostors)), 0, points // 2)]
+    )
+    chosen = np.clip(np.searchsorted(curve.far, wanted, side="right") - 1, 0, count - 1)
+    chosen = np.unique(np.concatenate([[0, count - 1], chosen]))
+    return {"far": curve.far[chosen].tolist(), "tar": curve.tar[chosen].tolist()}

@@ -1,0 +1,129 @@
+"""Pictures of what was measured, as PNG: drawn without a display, the same bytes for the same numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from pipeline import files
+from pipeline.records import Image, encode
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+
+def grid(rows: int, columns: int, width: float, height: float) -> tuple[Figure, list[list[Axes]]]:
+    """A figure of rows x columns panels, each `width` x `height` inches."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(columns * width, rows * height), layout="constrained", dpi=110)
+    FigureCanvasAgg(figure)
+    return figure, [list(row) for row in figure.subplots(rows, columns, squeeze=False)]
+
+
+def write(figure: Figure, path: Path) -> None:
+    files.write_with(path, lambda file: figure.savefig(file, format="png", metadata={"Software": None}))
+
+
+def roc(curves: Mapping[str, Mapping[str, Mapping[str, Sequence[float]]]], path: Path) -> None:
+    """TAR over FAR, a panel a benchmark and a line a list; FAR on a logarithmic axis."""
+    figure, panels = grid(1, max(1, len(curves)), 5.0, 4.0)
+    for axes, (benchmark, lists) in zip(panels[0], curves.items(), strict=False):
+        lowest = 0.1
+        for name, curve in lists.items():
+            far, tar = np.asarray(curve["far"]), np.asarray(curve["tar"])
+            lowest = min(lowest, far[far > 0].min(initial=0.1))
+            axes.plot(np.maximum(far, 1e-9), tar, label=name, drawstyle="steps-post")
+        axes.set(xscale="log", xlim=(lowest, 1), ylim=(0, 1.01), xlabel="FAR", ylabel="TAR", title=benchmark)
+        axes.grid(alpha=0.3)
+        if lists:
+            axes.legend(loc="lower right")
+    write(figure, path)
+
+
+def similarity(
+    impostors: Mapping[str, Mapping[str, Any]],
+    candidates: Mapping[str, Mapping[str, Sequence[int]]],
+    path: Path,
+) -> None:
+    """Why a threshold is where it is: a panel a kind of comparison, counts on a logarithmic axis.
+
+    `impostors`: kind -> {histogram, threshold, rate}; `candidates`: kind -> dataset -> histogram of matches.
+    """
+    figure, panels = grid(max(1, len(impostors)), 1, 7.0, 3.2)
+    for (axes,), (kind, known) in zip(panels, impostors.items(), strict=False):
+        counts = np.asarray(known["histogram"])
+        edges = np.linspace(-1, 1, len(counts) + 1)
+        axes.stairs(counts, edges, fill=True, color="0.8", label="training impostors, all comparisons")
+        for dataset, found in candidates.get(kind, {}).items():
+            axes.stairs(np.asarray(found), edges, linewidth=1.2, label=f"{dataset}: best match of each")
+        line = known["threshold"]
+        axes.axvline(
+            line, color="black", linewidth=1, label=f"threshold {line:.3f}, false matches {known['rate']:g}"
+        )
+        axes.set(yscale="log", ylim=(0.5, None), xlabel=f"cosine, {kind}", ylabel="count")
+        axes.legend(fontsize=7, loc="upper left")
+    write(figure, path)
+
+
+def sheet(
+    rows: Sequence[tuple[str, Sequence[Image | None]]], path: Path, side: int = 80, line: int = 18
+) -> None:
+    """Rows of faces (None: a gap), each `side` pixels high, with a line of text over it."""
+    columns = max((len(images) for _, images in rows), default=1)
+    canvas = np.full((max(1, len(rows)) * (side + line), max(columns * side, 420), 3), 255, np.uint8)
+    for number, (text, images) in enumerate(rows):
+        top = number * (side + line)
+        plain = text.encode("ascii", "replace").decode()  # OpenCV's font has no other letters
+        cv2.putText(
+            canvas, plain, (2, top + line - 5), cv2.FONT_HERSHEY_SIMPLEX, 0.4, (0, 0, 0), 1, cv2.LINE_AA
+        )
+        for column, image in enumerate(images):
+            if image is None:
+                continue
+            face = cv2.resize(image, (side, side), interpolation=cv2.INTER_AREA)
+            canvas[top + line : top + line + side, column * side : (column + 1) * side] = face
+    files.write_bytes(path, encode(canvas, quality=101))
+
+
+def scatter(
+    views: Mapping[str, npt.NDArray[np.float64]], colours: Mapping[str, Sequence[str]], path: Path
+) -> None:
+    """Points in the plane: a row a view (what was embedded), a column an attribute that colours it."""
+    figure, panels = grid(len(views), len(colours), 3.2, 3.0)
+    for row, (view, points) in zip(panels, views.items(), strict=True):
+        for axes, (attribute, codes) in zip(row, colours.items(), strict=True):
+            for code in sorted(set(codes)):
+                here = np.asarray(codes) == code
+                axes.scatter(
+                    points[here, 0],
+                    points[here, 1],
+                    s=3 if len(points) > 500 else 12,
+                    linewidths=0,
+                    label=code,
+                )
+            axes.set(xticks=[], yticks=[])
+            axes.set_title(f"{view}, by {attribute}", fontsize=8)
+            axes.legend(fontsize=6, markerscale=3, loc="upper right")
+    write(figure, path)
+
+
+def histograms(
+    series: Mapping[str, npt.NDArray[np.floating]], xlabel: str, path: Path, bins: int = 100
+) -> None:
+    """Densities of several sets of numbers over one axis."""
+    figure, panels = grid(1, 1, 6.0, 3.2)
+    values = np.concatenate(list(series.values()))
+    edges = np.linspace(values.min() - 1e-6, values.max() + 1e-6, bins + 1)
+    for name, numbers in series.items():
+        panels[0][0].hist(numbers, bins=edges.tolist(), density=True, histtype="step", label=name)
+    panels[0][0].set(xlabel=xlabel, ylabel="density")
+    panels[0][0].legend(fontsize=8)
+    write(figure, path)

@@ -1,0 +1,220 @@
+"""Training faces that are people of a benchmark or of the validation set: by name and by embedding.
+
+    unit   c = (x + x') / 2 of a face of nobody known, the mean of these over a person's images; normalised
+    match  max over the units c' of the protected sets of <c, c'> >= t(kind of c, kind of c')
+
+x, x' are the normalised embeddings of an image and of its mirror image. Each kind of comparison, person or
+single face on either side, has its own threshold t (`pipeline.evaluate.impostors`).
+"""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+from jaxtyping import Float
+
+from pipeline.evaluate import verify
+
+Kind = tuple[bool, bool]  # is it a person's centroid: of the training unit, of the protected one
+CELLS = 8_000_000  # similarities in memory at a time
+MARKS = range(0x300, 0x370)  # combining accents of Latin, Greek and Cyrillic
+COLUMNS = ["dataset", "sample_id", "identity", "reason", "benchmark", "matched", "similarity", "threshold"]
+
+
+def kind_name(kind: Kind) -> str:
+    return "-".join("person" if known else "face" for known in kind)
+
+
+def normal_name(name: str | None) -> str:
+    """Letters and digits alone, without case and accents; "" for what has no letter (a number is no name)."""
+    if name is None or pd.isna(name):
+        return ""
+    text = unicodedata.normalize("NFKD", unicodedata.normalize("NFKD", name).casefold())
+    kept = [c for c in text if unicodedata.category(c)[0] in "LNM" and ord(c) not in MARKS]
+    return "".join(kept) if any(unicodedata.category(c)[0] == "L" for c in kept) else ""
+
+
+@dataclass(frozen=True)
+class Faces:
+    """The faces of one dataset. `identity` and `name` hold None where nobody knows."""
+
+    dataset: str
+    sample_id: Sequence[str]
+    identity: Sequence[str | None]
+    name: Sequence[str | None]
+    vector: npt.NDArray[np.float32]  # (n, d): (x + x') / 2
+
+    @classmethod
+    def of(cls, dataset: str, frame: pd.DataFrame, embeddings: Float[np.ndarray, "n 2 d"]) -> Faces:
+        """From a dataset's sample_id, identity and name, and its plain and mirrored embeddings."""
+        ids = frame["sample_id"].tolist()
+        plain, mirrored = (verify.normalise(embeddings[:, side], ids) for side in (0, 1))
+        identity, name = (
+            [None if pd.isna(value) else str(value) for value in frame[column]]
+            for column in ("identity", "name")
+        )
+        return cls(dataset, ids, identity, name, (plain + mirrored) / 2)
+
+    @cached_property
+    def units(self) -> Units:
+        """People where they are known, single faces where not."""
+        keys = [
+            ("face", sample) if person is None else ("person", person)
+            for sample, person in zip(self.sample_id, self.identity, strict=True)
+        ]
+        order = sorted(set(keys))
+        index = {key: place for place, key in enumerate(order)}
+        of_row = np.asarray([index[key] for key in keys], np.int64)
+        total = np.zeros((len(order), self.vector.shape[1]), np.float64)
+        np.add.at(total, of_row, self.vector)
+        vector = verify.normalise(total, [f"{self.dataset}: {key[1]}" for key in order])
+        known = np.asarray([key[0] == "person" for key in order], bool)
+        return Units([key[1] for key in order], known, vector, of_row)
+
+
+@dataclass(frozen=True)
+class Units:
+    """What is compared: unit vectors, of people or of single faces."""
+
+    label: list[str]  # identity, or sample id
+    known: npt.NDArray[np.bool_]  # a person
+    vector: npt.NDArray[np.float32]
+    of_row: npt.NDArray[np.int64]  # unit of each face
+
+
+@dataclass(frozen=True)
+class Match:
+    """The nearest protected unit of every training unit of one kind of comparison."""
+
+    kind: Kind
+    unit: npt.NDArray[np.int64]  # rows of the training units compared
+    benchmark: list[str]
+    matched: list[str]
+    similarity: npt.NDArray[np.float64]
+    compared: int  # pairs looked at
+
+
+def kinds(training: Sequence[Faces], protected: Sequence[Faces]) -> list[Kind]:
+    """Comparisons that occur."""
+    left = {bool(known) for faces in training for known in faces.units.known}
+    right = {bool(known) for faces in protected for known in faces.units.known}
+    return sorted(((a, b) for a in left for b in right), reverse=True)
+
+
+def nearest(training: Faces, protected: Sequence[Faces], kind: Kind) -> Match | None:
+    """For every training unit the most similar protected unit of all sets."""
+    rows = np.flatnonzero(training.units.known == kind[0])
+    targets = [
+        (faces.dataset, faces.units.label[place], faces.units.vector[place])
+        for faces in protected
+        for place in np.flatnonzero(faces.units.known == kind[1])
+    ]
+    if not len(rows) or not targets:
+        return None
+    vectors = np.stack([vector for _, _, vector in targets])
+    best, where = [], []
+    step = max(1, CELLS // len(targets))
+    for start in range(0, len(rows), step):
+        similar = training.units.vector[rows[start : start + step]] @ vectors.T
+        where.append(similar.argmax(1))
+        best.append(similar.max(1))
+    place = np.concatenate(where)
+    datasets, labels = [targets[i][0] for i in place], [targets[i][1] for i in place]
+    similarity = np.concatenate(best).astype(np.float64)
+    return Match(kind, rows, datasets, labels, similarity, len(rows) * len(targets))
+
+
+def matches(
+    training: Sequence[Faces], protected: Sequence[Faces], kinds: Sequence[Kind]
+) -> dict[tuple[str, Kind], Match]:
+    """`nearest` of every training set and kind of comparison that it has."""
+    found = {(faces.dataset, kind): nearest(faces, protected, kind) for faces in training for kind in kinds}
+    return {key: match for key, match in found.items() if match is not None}
+
+
+def by_name(training: Faces, protected: Sequence[Faces]) -> list[dict[str, Any]]:
+    """Faces whose name a protected set has, and the other faces of the same identities."""
+    known = {
+        normal: (faces.dataset, name)
+        for faces in reversed(protected)
+        for name in faces.name
+        if name is not None and (normal := normal_name(name))
+    }
+    found = {
+        row: known[normal] for row, name in enumerate(training.name) if (normal := normal_name(name)) in known
+    }
+    people = {
+        training.identity[row]: where for row, where in found.items() if training.identity[row] is not None
+    }
+    for row, person in enumerate(training.identity):
+        if person in people:
+            found.setdefault(row, people[person])
+    return [_row(training, row, "name", *found[row], None, None) for row in sorted(found)]
+
+
+def by_embedding(training: Faces, match: Match, threshold: float) -> list[dict[str, Any]]:
+    """Every face of the units that match."""
+    place = {int(unit): i for i, unit in enumerate(match.unit) if match.similarity[i] >= threshold}
+    rows = [(row, place[int(unit)]) for row, unit in enumerate(training.units.of_row) if int(unit) in place]
+    return [
+        _row(training, row, "embedding", match.benchmark[i], match.matched[i], match.similarity[i], threshold)
+        for row, i in rows
+    ]
+
+
+def _row(
+    training: Faces,
+    row: int,
+    reason: str,
+    benchmark: str,
+    matched: str,
+    similarity: float | None,
+    threshold: float | None,
+) -> dict[str, Any]:
+    values = (training.dataset, training.sample_id[row], training.identity[row], reason, benchmark, matched)
+    numbers = (None if similarity is None else float(similarity), threshold)
+    return dict(zip(COLUMNS, (*values, *numbers), strict=True))
+
+
+def exclusions(
+    training: Sequence[Faces],
+    protected: Sequence[Faces],
+    matches: Mapping[tuple[str, Kind], Match],
+    thresholds: Mapping[Kind, float],
+) -> list[dict[str, Any]]:
+    """One row a face to remove, by dataset and sample id; a name outranks any embedding."""
+    found: dict[tuple[str, str], dict[str, Any]] = {}
+    for faces in training:
+        rows = [
+            row
+            for (dataset, kind), match in matches.items()
+            if dataset == faces.dataset
+            for row in by_embedding(faces, match, thresholds[kind])
+        ]
+        rows.sort(key=lambda row: row["similarity"] - row["threshold"])
+        for row in [*rows, *by_name(faces, protected)]:
+            found[row["dataset"], row["sample_id"]] = row
+    return [found[key] for key in sorted(found)]
+
+
+def summary(rows: Sequence[Mapping[str, Any]], training: Sequence[Faces]) -> dict[str, dict[str, int]]:
+    """What was removed of each training set: faces by reason, and people."""
+    answer = {}
+    for faces in training:
+        mine = [row for row in rows if row["dataset"] == faces.dataset]
+        reasons = {reason: sum(row["reason"] == reason for row in mine) for reason in ("name", "embedding")}
+        people = {row["identity"] for row in mine} - {None}
+        everyone = set(faces.identity) - {None}
+        answer[faces.dataset] = {
+            "faces": len(faces.sample_id), "people": len(everyone),
+            "removed_faces": len(mine), "removed_people": len(people),
+            "by_name": reasons["name"], "by_embedding": reasons["embedding"],
+        }  # fmt: skip
+    return answer

@@ -1,0 +1,158 @@
+"""Experiments: a file of rows, each row a set of changes to params.yaml, run side by side.
+
+Every row gets a workspace of its own under `.experiments/<name>/<row>/` (a copy of the project's
+files, its own params.yaml) and shares the project's DVC cache: what two rows have in common is
+computed once, and nothing of the project's own tree is touched.
+"""
+
+from __future__ import annotations
+
+import copy
+import json
+import logging
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from pipeline import files, plugin
+from pipeline.contracts import Strict
+
+log = logging.getLogger(__name__)
+FOLDER = Path("experiments")
+WORKSPACES = Path(".experiments")
+
+
+class ExperimentError(ValueError):
+    """An experiment file or row that can't be run, and why."""
+
+
+class Experiment(Strict):
+    """The contents of experiments/<name>.yaml."""
+
+    title: str
+    about: str = ""
+    raw: dict[str, str] = {}  # link under data/raw -> path, relative to the project
+    common: dict[str, Any] = {}  # dotted key of params.yaml -> new value, for every row
+    rows: dict[str, dict[str, Any]]  # row -> dotted key -> new value
+    targets: list[str] = ["report"]  # stages to bring up to date
+    published: dict[str, dict[str, float]] = {}  # row -> metric -> number in the literature
+
+
+def names() -> list[str]:
+    return sorted(path.stem for path in FOLDER.glob("*.yaml"))
+
+
+def load(name: str) -> Experiment:
+    """experiments/<name>.yaml; an unknown name is an error that offers the nearest one."""
+    if name not in names():
+        raise ExperimentError(f"no experiments/{name}.yaml{plugin.suggest(name, names())}")
+    return Experiment.model_validate(yaml.safe_load((FOLDER / f"{name}.yaml").read_text()))
+
+
+def apply(params: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:
+    """`params` with each dotted key replaced whole (a map is replaced, not merged)."""
+    changed = copy.deepcopy(params)
+    for key, value in changes.items():
+        *parents, leaf = key.split(".")
+        place = changed
+        for parent in parents:
+            if not isinstance(place.get(parent), dict):
+                known = sorted(place)
+                raise ExperimentError(
+                    f"{key}: no key {parent!r} in params.yaml{plugin.suggest(parent, known)}"
+                )
+            place = place[parent]
+        place[leaf] = copy.deepcopy(value)
+    return changed
+
+
+def project_files() -> list[Path]:
+    """Tracked files and those that git does not ignore."""
+    found = subprocess.run(
+        ["git", "ls-files", "-co", "--exclude-standard"], check=True, capture_output=True, text=True
+    ).stdout.splitlines()
+    return [Path(line) for line in found if Path(line).is_file() and Path(line).name != "dvc.lock"]
+
+
+def workspace(name: str, row: str, experiment: Experiment) -> Path:
+    """The row's folder, brought up to date with the project's files; its outputs are kept."""
+    folder = WORKSPACES / name / row
+    wanted = [path for path in project_files() if path.parts[:2] != ("data", "metrics")]
+    for path in wanted:
+        target = folder / path
+        if not target.exists() or target.read_bytes() != path.read_bytes():
+            target.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(path, target)
+    for stale in _code_files(folder) - {folder / path for path in wanted}:
+        stale.unlink()
+    changes = {**experiment.common, **experiment.rows[row]}
+    params = apply(yaml.safe_load(Path("params.yaml").read_text()), changes)
+    files.write_text(folder / "params.yaml", yaml.safe_dump(params, sort_keys=False))
+    _link_raw(folder, experiment.raw)
+    files.write_text(
+        folder / ".dvc" / "config.local",
+        f"[core]\n    no_scm = true\n[cache]\n    dir = {(Path('.dvc') / 'cache').resolve()}\n",
+    )
+    return folder
+
+
+def _code_files(folder: Path) -> set[Path]:
+    return {path for part in ("pipeline", "stages") for path in (folder / part).rglob("*.py")}
+
+
+def _link_raw(folder: Path, raw: dict[str, str]) -> None:
+    for name, source in raw.items():
+        path, link = Path(source).resolve(), folder / "data" / "raw" / name
+        if not path.exists():
+            raise ExperimentError(f"raw.{name}: {source} does not exist")
+        link.parent.mkdir(parents=True, exist_ok=True)
+        link.unlink(missing_ok=True)
+        link.symlink_to(path)
+
+
+def environment(name: str, row: str) -> dict[str, str]:
+    store = os.environ.get("MLFLOW_TRACKING_URI", f"sqlite:///{Path('mlflow.db').resolve()}")
+    return {**os.environ, "MLFLOW_TRACKING_URI": store, "LIKENESS_GROUP": f"{name}/{row}"}
+
+
+def run(name: str, rows: list[str] | None = None) -> list[dict[str, Any]]:
+    """Runs the rows one after another; returns the table of what they measured."""
+    experiment = load(name)
+    chosen = rows or list(experiment.rows)
+    for row in chosen:
+        if row not in experiment.rows:
+            raise ExperimentError(f"{name} has no row {row!r}{plugin.suggest(row, list(experiment.rows))}")
+    for row in chosen:
+        folder = workspace(name, row, experiment)
+        log.info("%s/%s in %s", name, row, folder)
+        _dvc_repro(folder, experiment.targets, environment(name, row))
+    return table(name)
+
+
+def _dvc_repro(folder: Path, targets: list[str], env: dict[str, str]) -> None:
+    command = [sys.executable, "-m", "pipeline", "check"]
+    if subprocess.run(command, cwd=folder, env=env, check=False).returncode:
+        raise ExperimentError(f"{folder}/params.yaml has problems (listed above)")
+    command = [sys.executable, "-m", "dvc", "--wait-for-lock", "repro", *targets]
+    if subprocess.run(command, cwd=folder, env=env, check=False).returncode:
+        raise ExperimentError(
+            f"dvc repro failed in {folder}; mend it and run again: finished stages are kept"
+        )
+
+
+def table(name: str) -> list[dict[str, Any]]:
+    """A row for each evaluated model of each row of the experiment, published numbers beside ours."""
+    experiment, found = load(name), []
+    for row in experiment.rows:
+        metrics = WORKSPACES / name / row / "data" / "metrics" / "evaluate"
+        for path in sorted(metrics.glob("*.json")):
+            values = json.loads(path.read_text())
+            found.append({"row": row, "model": path.stem, **values})
+        if published := experiment.published.get(row):
+            found.append({"row": row, "model": "published", **published})
+    return found

@@ -1,0 +1,76 @@
+"""Files that are whole or absent: written aside, flushed, renamed."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, Any
+
+
+@contextmanager
+def writing(path: str | Path) -> Iterator[IO[bytes]]:
+    """A binary file that takes `path`'s place only if the block ends well.
+
+    A failure (a full disk included) leaves what stood at `path` as it was and no debris.
+    """
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    aside = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        with open(aside, "wb") as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(aside, path)
+    except Exception as error:
+        # torch, for one, turns a failed write into an error without a name
+        cause = error if isinstance(error, OSError) else error.__context__
+        if isinstance(cause, OSError) and cause.filename is None:
+            raise OSError(cause.errno, f"could not write {path}: {cause.strerror}") from error
+        raise
+    finally:
+        aside.unlink(missing_ok=True)
+
+
+@contextmanager
+def writing_dir(path: str | Path) -> Iterator[Path]:
+    """A folder that takes `path`'s place only if the block ends well."""
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    aside = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    shutil.rmtree(aside, ignore_errors=True)
+    aside.mkdir()
+    try:
+        yield aside
+        shutil.rmtree(path, ignore_errors=True)
+        os.replace(aside, path)
+    finally:
+        shutil.rmtree(aside, ignore_errors=True)
+
+
+def write_bytes(path: str | Path, data: bytes) -> None:
+    with writing(path) as file:
+        file.write(data)
+
+
+def write_text(path: str | Path, text: str) -> None:
+    write_bytes(path, text.encode())
+
+
+def write_json(path: str | Path, value: Any) -> None:
+    """Sorted keys, two spaces: the same value gives the same bytes. NaN is refused."""
+    write_text(path, json.dumps(value, indent=2, sort_keys=True, allow_nan=False) + "\n")
+
+
+def read_json(path: str | Path) -> Any:
+    return json.loads(Path(path).read_text())
+
+
+def write_with(path: str | Path, save: Callable[[Any], None]) -> None:
+    """`save(file)`, whole or not at all: for torch.save, Figure.savefig, pyarrow writers."""
+    with writing(path) as file:
+        save(file)

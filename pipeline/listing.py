@@ -1,0 +1,96 @@
+"""Tables of the command line: problems, plugins and their params, results of experiments."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Mapping, Sequence
+from types import UnionType
+from typing import Annotated, Any, Literal, Union, get_args, get_origin
+
+from pydantic import BaseModel
+from pydantic_core import PydanticUndefined
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from pipeline import plugin
+from pipeline.params import Problem
+
+
+def show(table: Table) -> None:
+    """To standard output."""
+    Console().print(table)
+
+
+def problem_table(problems: Sequence[Problem]) -> Table:
+    table = Table("where", "what is wrong", "what would be right", title_justify="left")
+    for problem in problems:
+        table.add_row(*map(escape, (problem.path, problem.what, problem.hint)))
+    return table
+
+
+def family_table(family: str) -> Table:
+    """Every plugin of a family: name, one line, and a line for each param."""
+    table = Table(
+        "name", "what it is", "param", "type", "default", title=f"{family}: {plugin.FAMILIES[family]}"
+    )
+    for name in plugin.names(family):
+        line = summary(family, name)
+        try:
+            fields = plugin.load(family, name).Params.model_fields
+        except (ImportError, AttributeError) as error:
+            table.add_row(name, line, escape(f"can't be loaded: {error}"), "", "")
+            continue
+        rows = [(key, type_name(field.annotation), default(field)) for key, field in fields.items()]
+        for place, row in enumerate(rows or [("", "", "")]):
+            table.add_row(*((name, line) if place == 0 else ("", "")), *map(escape, row))
+    return table
+
+
+def summary(family: str, name: str) -> str:
+    """The first line of a plugin's docstring, read without importing it."""
+    text = ast.get_docstring(ast.parse((plugin.ROOT / family / f"{name}.py").read_text())) or ""
+    first = text.strip().split("\n\n")[0].replace("\n", " ").strip()
+    return escape(re.sub(r" \([^()]*https?://[^()]*\)", "", first))
+
+
+def type_name(annotation: Any) -> str:
+    """`float`, `list[int]`, `float | adaptive`."""
+    arguments = get_args(annotation)
+    if get_origin(annotation) is Literal:
+        return " | ".join(str(value) for value in arguments)
+    if get_origin(annotation) in (Union, UnionType):
+        return " | ".join(type_name(each) for each in arguments)
+    if get_origin(annotation) is Annotated:
+        return type_name(arguments[0])
+    if arguments:
+        inner = ", ".join("..." if each is ... else type_name(each) for each in arguments)
+        return f"{type_name(get_origin(annotation))}[{inner}]"
+    return "none" if annotation is type(None) else getattr(annotation, "__name__", str(annotation))
+
+
+def default(field: Any) -> str:
+    value = field.get_default(call_default_factory=True)
+    if value is PydanticUndefined:
+        return "(must be given)"
+    return str(value.model_dump() if isinstance(value, BaseModel) else value)
+
+
+def result_table(title: str, rows: Sequence[Mapping[str, Any]]) -> Table:
+    """Rows of numbers: one column for every key that any row has."""
+    columns = list(dict.fromkeys(key for row in rows for key, value in row.items() if simple(value)))
+    table = Table(*columns, title=title)
+    for row in rows:
+        table.add_row(*(cell(row.get(column)) for column in columns))
+    return table
+
+
+def simple(value: Any) -> bool:
+    return isinstance(value, str | int | float)
+
+
+def cell(value: Any) -> str:
+    if isinstance(value, float):
+        return f"{value:.4g}"
+    return escape(str(value)) if simple(value) else ""

@@ -1,0 +1,71 @@
+"""params.yaml: its strict schema, and everything that is wrong with it, all at once.
+
+Each plugin owns its part: a preset is checked by the `Params` of the plugin that it tunes. What
+two places say together (names that name nothing, impossible combinations) is checked by rules.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from pipeline import plugin
+from pipeline.params import data, models
+from pipeline.params.presets import against, presets
+from pipeline.params.problem import FILE, ParamsError, Problem, Tree
+from pipeline.params.schema import Schema
+
+__all__ = ["FILE", "ParamsError", "Problem", "check", "read", "require"]
+RULES = (*data.RULES, *models.RULES)
+
+
+def read(path: Path = FILE, changes: Mapping[str, Any] | None = None) -> tuple[Tree, list[Problem]]:
+    """The file's contents with dotted `changes` applied; ({}, [problem]) where it is no YAML map."""
+    from ruamel.yaml import YAML
+    from ruamel.yaml.error import MarkedYAMLError, YAMLError
+
+    try:
+        values = YAML(typ="safe").load(path.read_text())
+    except OSError as error:
+        return {}, [Problem(str(path), f"can't be read: {error.strerror}")]
+    except MarkedYAMLError as error:
+        mark = error.problem_mark
+        where = f"{path}:{mark.line + 1}" if mark else str(path)
+        return {}, [Problem(where, f"not YAML: {str(error.problem).strip()}")]
+    except YAMLError as error:
+        return {}, [Problem(str(path), f"not YAML: {error}")]
+    if not isinstance(values, dict):
+        return {}, [Problem(str(path), "should be a map of keys")]
+    for key, value in (changes or {}).items():
+        *parents, leaf = key.split(".")
+        place = values
+        for parent in parents:
+            if not isinstance(place.get(parent), dict):
+                return {}, [Problem(key, f"no key {parent!r} to change{plugin.suggest(parent, list(place))}")]
+            place = place[parent]
+        place[leaf] = value
+    return values, []
+
+
+def check(path: Path = FILE, changes: Mapping[str, Any] | None = None) -> list[Problem]:
+    """Everything that is wrong with the file; run from the repository's root."""
+    values, unreadable = read(path, changes)
+    if unreadable:
+        return unreadable
+    found = list(against(Schema, values))
+    for where, schema, contents in presets(values):
+        found += [schema] if isinstance(schema, Problem) else against(schema, contents, where)
+    for rule in RULES:
+        try:
+            found += list(rule(values))
+        except (KeyError, TypeError, AttributeError, ValueError):
+            if not found:  # else the schema has said what stopped the rule
+                raise
+    return list(dict.fromkeys(found))
+
+
+def require(path: Path = FILE) -> None:
+    """Raise `ParamsError` with all problems of the file, if it has any."""
+    if problems := check(path):
+        raise ParamsError(problems)

@@ -1,0 +1,121 @@
+"""Rules on data: roles, the catalogue of datasets, crops and files of weights.
+
+Every rule takes the file's contents and yields problems. Rules skip what is absent or of a wrong type:
+the schema has said that already.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from pipeline import plugin
+from pipeline.params.problem import EMPTY, Problem, Tree, named, tree
+from pipeline.params.schema import Dataset
+
+ROLES = ("labelled", "unlabelled", "landmarked", "validation", "clustered")
+
+
+def used(values: Tree) -> list[str]:
+    """Datasets that a role names and that exist in the catalogue; not the empty one."""
+    found = [tree(values, "data").get(role) for role in ROLES] + _benchmarks(values)
+    known = tree(values, "datasets")
+    return [
+        n
+        for n in dict.fromkeys(found)
+        if isinstance(n, str) and isinstance(known.get(n), dict) and n != EMPTY
+    ]
+
+
+def _benchmarks(values: Tree) -> list[str]:
+    found = tree(values, "data").get("benchmarks")
+    return [name for name in found if isinstance(name, str)] if isinstance(found, list) else []
+
+
+def roles(values: Tree) -> Iterator[Problem]:
+    """Roles and the size name what exists; nobody is tested on whom it trains on."""
+    data, known = tree(values, "data"), tree(values, "datasets")
+    for role in ROLES:
+        yield from named(f"data.{role}", data.get(role), known, "dataset")
+    benchmarks = _benchmarks(values)
+    for name in benchmarks:
+        yield from named("data.benchmarks", name, known, "dataset")
+        if name == EMPTY:
+            yield Problem("data.benchmarks", f"{EMPTY!r} is no benchmark", "for no benchmark write []")
+    trained = {data.get(role) for role in ("labelled", "unlabelled", "landmarked")} - {EMPTY, None}
+    for name in sorted(str(name) for name in trained & {data.get("validation"), *benchmarks}):
+        yield Problem(
+            "data", f"{name!r} is trained on and tested on", "give the test a dataset of other people"
+        )
+    yield from named("size", values.get("size"), tree(values, "sizes"), "size")
+    empty = tree(known, EMPTY).get("source")
+    if empty != "none":
+        yield Problem(f"datasets.{EMPTY}", "stands for an empty role", f"write `{EMPTY}: {{source: none}}`")
+
+
+def datasets(values: Tree) -> Iterator[Problem]:
+    """Entries of the catalogue name existing crops, detectors, annotators and worlds; raw data is there."""
+    for name, entry in tree(values, "datasets").items():
+        if not isinstance(entry, dict):
+            continue
+        path = f"datasets.{name}"
+        yield from named(f"{path}.crop", entry.get("crop"), tree(values, "crops"), "crop")
+        yield from named(f"{path}.detector", entry.get("detector"), tree(values, "detectors"), "detector")
+        for annotator in entry.get("annotators") or ():
+            yield from named(f"{path}.annotators", annotator, plugin.names("annotators"), "annotator")
+        if entry.get("source") == "synthetic":
+            for key in ("world", "planted_from"):
+                yield from named(f"{path}.{key}", entry.get(key), tree(values, "worlds"), "world")
+        if entry.get("detections") and entry.get("detector") != "file":
+            yield Problem(f"{path}.detections", "is read by no detector", "write `detector: file` beside it")
+    for name in used(values):
+        raw = Path("data/raw") / name
+        if not raw.exists():
+            hint = f"put your faces or a link to them at {raw}"
+            if values["datasets"][name].get("source") == "synthetic":
+                hint = f"a rendered world needs an empty folder there: mkdir -p {raw}"
+            yield Problem(f"datasets.{name}", f"{raw} does not exist", hint)
+
+
+def crop_sizes(values: Tree) -> Iterator[Problem]:
+    """All faces that a model sees have one size, and a foreign model's is its own."""
+    default = Dataset.model_fields["crop"].default
+    crops = {name: tree(values, "datasets", name).get("crop", default) for name in used(values)}
+    sizes = {name: tree(values, "crops", crop).get("size") for name, crop in crops.items()}
+    distinct = {size for size in sizes.values() if isinstance(size, int)}
+    if len(distinct) > 1:
+        said = ", ".join(f"{name} {size} px" for name, size in sizes.items())
+        yield Problem("crops", f"the used datasets have crops of different sizes ({said})", "choose one size")
+    for name, entry in tree(values, "foreign").items():
+        preset = entry.get("preset")
+        yield from named(
+            f"foreign.{name}.preset", preset, tree(values, "backbones", "onnx"), "backbones.onnx preset"
+        )
+        wanted = tree(values, "backbones", "onnx", str(preset)).get("size")
+        for size in sorted(distinct):
+            if wanted is not None and size != wanted:
+                what = f"the model {name!r} takes images of {wanted} px, the crops have {size} px"
+                yield Problem(f"foreign.{name}", what, f"set the size of the used crops to {wanted}")
+
+
+def weights(values: Tree) -> Iterator[Problem]:
+    """Files of weights exist."""
+    for name, entry in tree(values, "foreign").items():
+        yield from _file(f"foreign.{name}.weights", entry.get("weights"), wanted=True)
+    detectors = {tree(values, "datasets", name).get("detector") for name in used(values)}
+    for name, entry in tree(values, "detectors").items():
+        if isinstance(entry, dict) and "weights" in entry:
+            yield from _file(f"detectors.{name}.weights", entry["weights"], wanted=name in detectors)
+
+
+def _file(path: str, given: Any, wanted: bool) -> Iterator[Problem]:
+    if not isinstance(given, str):
+        return
+    if not Path(given).is_file():
+        yield Problem(path, f"{given} does not exist", "give the path of a file of weights")
+    elif wanted and Path(given).stat().st_size == 0:
+        yield Problem(path, f"{given} is empty", "a dataset uses it: give the path of its weights")
+
+
+RULES = (roles, datasets, crop_sizes, weights)

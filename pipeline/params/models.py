@@ -1,0 +1,196 @@
+"""Rules on models: names, choices, teachers and what their students ask of them.
+
+Every rule takes the file's contents and yields problems. Rules skip what is absent or of a wrong type:
+the schema has said that already.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from pipeline import plugin
+from pipeline.params.problem import EMPTY, NONE, Problem, Tree, named, tree
+
+RESERVED = ("scout", "landmark", "none")
+MODELS = "data/models"
+KINDS = ("train", "distill", "foreign")
+FAMILIES = (  # key of a model -> part of params.yaml whose names it takes
+    ("conv", "convs"),
+    ("augment", "augment"),
+    ("schedule", "schedules"),
+    ("cluster", "clusters"),
+    ("loss", "losses"),
+    ("mixing", "mixings"),
+)
+NESTED = (("backbone", "shape", "backbones"), ("head", "margin", "heads"), ("net", "preset", "landmarks"))
+
+
+def nets(values: Tree) -> Iterator[tuple[str, Tree]]:
+    """(path, entry) of everything that is trained: scout, landmark, train.*, distill.*."""
+    for path, entry in [("scout", values.get("scout")), ("landmark", values.get("landmark"))]:
+        if isinstance(entry, dict):
+            yield path, entry
+    for kind in ("train", "distill"):
+        yield from (
+            (f"{kind}.{n}", entry) for n, entry in tree(values, kind).items() if isinstance(entry, dict)
+        )
+
+
+def model_names(values: Tree) -> Iterator[Problem]:
+    """Models lie in one folder: their names differ, and from those that are taken."""
+    seen: dict[str, str] = {}
+    for kind in KINDS:
+        for name in tree(values, kind):
+            if name in RESERVED:
+                yield Problem(
+                    f"{kind}.{name}", f"the name {name!r} is taken", f"{', '.join(RESERVED)} are reserved"
+                )
+            elif name in seen:
+                yield Problem(
+                    f"{kind}.{name}", f"{seen[name]}.{name} has this name already", "models share one folder"
+                )
+            seen.setdefault(name, kind)
+
+
+def models(values: Tree) -> list[str]:
+    return [name for kind in KINDS for name in tree(values, kind)]
+
+
+def choices(values: Tree) -> Iterator[Problem]:
+    """Every choice of a trained model names a preset."""
+    for path, entry in nets(values):
+        for key, part in FAMILIES:
+            yield from named(f"{path}.{key}", entry.get(key), tree(values, part), f"{part} preset")
+        for key, preset, part in NESTED:
+            name = entry.get(key)
+            yield from named(f"{path}.{key}", name, tree(values, part), part.removesuffix("s"))
+            if name in tree(values, part):
+                known = tree(values, part, name)
+                yield from named(f"{path}.{preset}", entry.get(preset), known, f"{part}.{name} preset")
+        if entry.get("backbone") == "onnx":
+            yield Problem(
+                f"{path}.backbone",
+                "a foreign model is frozen",
+                "name it under `foreign`, choose another here",
+            )
+
+
+def paths(values: Tree) -> Iterator[Problem]:
+    """`init`, `landmark` and `overlap.model` lead to a model that is made before, or to a file."""
+    for path, entry in nets(values):
+        yield from _model(
+            f"{path}.init", entry.get("init"), [n for n in models(values) if not path.endswith(f".{n}")]
+        )
+        yield from _model(f"{path}.landmark", entry.get("landmark"), ["landmark"])
+    early = ["scout", *tree(values, "foreign")]
+    yield from _model("overlap.model", tree(values, "overlap").get("model"), early)
+
+
+def _model(path: str, given: Any, known: list[str]) -> Iterator[Problem]:
+    if not isinstance(given, str) or (path != "overlap.model" and given == str(NONE)):
+        return
+    folder, _, name = given.rpartition("/")
+    if folder == MODELS:
+        yield from named(path, name, known, "model that is made before this one")
+    elif not Path(given).exists():
+        yield Problem(
+            path, f"{given} does not exist", f"write {MODELS}/<name of a model>, or {NONE} for none"
+        )
+
+
+def after(values: Tree) -> Iterator[Problem]:
+    """What comes after training is asked of models that can do it."""
+    for key, names in tree(values, "after").items():
+        for name in names if isinstance(names, list) else ():
+            yield from named(f"after.{key}", name, models(values), "model")
+            entry = tree(values, "train", name) or tree(values, "distill", name)
+            routed = entry and entry.get("conv") != "plain"
+            if key == "cluster" and name in models(values) and not routed:
+                what = f"{name!r} has no routing vectors to cluster"
+                yield Problem("after.cluster", what, "its conv would have to be dynamic or dynamic_group")
+
+
+def training(values: Tree) -> Iterator[Problem]:
+    """Labels and routing vectors are there where training needs them."""
+    data = tree(values, "data")
+    for name, entry in tree(values, "train").items():
+        if data.get("labelled") == EMPTY:
+            yield Problem(
+                f"train.{name}", "learns from labels, and data.labelled is none", "write `train: {}`"
+            )
+        if entry.get("conv") == "plain" and entry.get("cluster") not in ("none", None):
+            what = f"cluster {entry['cluster']!r} needs routing vectors, and conv plain has none"
+            yield Problem(f"train.{name}.cluster", what, "choose a dynamic conv, or cluster none")
+
+
+def distilling(values: Tree) -> Iterator[Problem]:
+    """Every distilled model against its teacher, its loss, its mixing and its data."""
+    for name, entry in tree(values, "distill").items():
+        path, teacher = f"distill.{name}", entry.get("teacher")
+        yield from named(
+            f"{path}.teacher", teacher, [n for n in models(values) if n != name], "model to learn from"
+        )
+        if teacher in models(values) and teacher not in (tree(values, "after").get("targets") or []):
+            what = f"the outputs of teacher {teacher!r} are not computed"
+            yield Problem(f"{path}.targets", what, f"add {teacher} to after.targets")
+        mixing = tree(values, "mixings", str(entry.get("mixing")))
+        yield from _roles_of(path, mixing, tree(values, "data"))
+        yield from _teacher(values, path, entry, mixing)
+
+
+def _roles_of(path: str, mixing: Tree, data: Tree) -> Iterator[Problem]:
+    """Terms of the mixing have the faces that they are computed on."""
+    needs = {"labelled": ("recognition", "labelled", "mixed"), "unlabelled": ("unlabelled", "mixed")}
+    for role, terms in needs.items():
+        asked = [term for term in terms if (mixing.get(term) or 0) > 0]
+        if asked and data.get(role) == EMPTY:
+            what = f"{' and '.join(asked)} weigh more than 0, and data.{role} is none"
+            yield Problem(f"{path}.mixing", what, f"name a dataset in data.{role}, or take a mixing without")
+    if (mixing.get("unlabelled") or 0) + (mixing.get("mixed") or 0) > 0 and mixing.get(
+        "batch_unlabelled"
+    ) == 0:
+        yield Problem(
+            f"{path}.mixing", "weighs unlabelled faces, but batch_unlabelled is 0", "set it above 0"
+        )
+
+
+def _teacher(values: Tree, path: str, entry: Tree, mixing: Tree) -> Iterator[Problem]:
+    """What a loss, mix-up and an augmentation need of the teacher."""
+    terms = [
+        term for term in tree(values, "losses", str(entry.get("loss"))) if term in plugin.names("losses")
+    ]
+    needs: dict[str, frozenset[str]] = {
+        term: getattr(plugin.load("losses", term), "NEEDS", frozenset()) for term in terms
+    }
+    teacher, cached = entry.get("teacher"), entry.get("targets") == "cached"
+    if teacher in tree(values, "foreign"):
+        no = f"the foreign teacher {teacher!r} has no classifier, only embeddings"
+        for term in (term for term in terms if needs[term] & {"logits", "maps"}):
+            yield Problem(f"{path}.loss", f"{term} is impossible: {no}", "use a loss of fm alone")
+        if (mixing.get("mixed") or 0) > 0:
+            yield Problem(
+                f"{path}.mixing", f"mix-up (mixed > 0) is impossible: {no}", "use fm and a mixing without"
+            )
+    for term in (term for term in terms if cached and needs[term] & {"maps", "live"}):
+        yield Problem(f"{path}.targets", f"{term} needs more than cached embeddings", "write `targets: live`")
+    augment = entry.get("augment")
+    if cached and augment in plugin.names("augment") and not plugin.load("augment", augment).ONLY_FLIP:
+        what = f"cached outputs of the teacher know the flip only, and augment {augment!r} does more"
+        yield Problem(f"{path}.targets", what, "write `targets: live`, or `augment: flip`")
+
+
+def terms(values: Tree) -> Iterator[Problem]:
+    """Every term of a loss has a weight of 0 or more, and there is one."""
+    for name, preset in tree(values, "losses").items():
+        if preset == {}:
+            yield Problem(f"losses.{name}", "has no term", "write e.g. {fm: {weight: 1.0}}")
+        for term, entry in preset.items() if isinstance(preset, dict) else ():
+            weight = entry.get("weight") if isinstance(entry, dict) else None
+            if isinstance(weight, bool) or not isinstance(weight, int | float) or weight < 0:
+                what = "missing" if weight is None else f"should be a number of 0 or more, got {weight!r}"
+                yield Problem(f"losses.{name}.{term}.weight", what)
+
+
+RULES = (model_names, choices, paths, after, training, distilling, terms)

@@ -1,0 +1,143 @@
+"""Parts of params.yaml that belong to plugins, each against the schema that its owner gives."""
+
+from __future__ import annotations
+
+import importlib
+import json
+from collections.abc import Iterator
+from typing import Any, get_args
+
+from pydantic import BaseModel, ValidationError
+
+from pipeline import plugin
+from pipeline.params.problem import FILE, Problem, Tree
+from pipeline.params.schema import Dataset
+
+ONE = ("convs", "augment", "clusters", "detectors", "protocols")  # family: {plugin: params}
+TWO = ("backbones", "heads", "landmarks")  # family: {plugin: {preset: params}}
+OWNED = {  # part of params.yaml -> the schema that its code owns
+    "crops": ("pipeline.crops", "Params"),
+    "schedules": ("pipeline.train.schedule", "Params"),
+    "mixings": ("pipeline.train.mixing", "Params"),
+    "worlds": ("pipeline.synthetic.world", "World"),
+    "sizes": ("pipeline.synthetic.world", "Sizes"),
+}
+
+
+Part = tuple[str, type[BaseModel] | Problem, Any]  # path, schema or why there is none, contents
+
+
+def presets(values: Tree) -> Iterator[Part]:
+    """Every part of the file that belongs to a plugin."""
+    yield from _tuned(values)
+    yield from _losses(values)
+    yield from _datasets(values)
+    for part, (module, name) in OWNED.items():
+        schema = getattr(importlib.import_module(module), name)
+        for key, tree in _items(values, part):
+            inner = tree.get("world") if part == "sizes" and isinstance(tree, dict) else tree
+            yield f"{part}.{key}" + (".world" if part == "sizes" else ""), schema, inner
+
+
+def _tuned(values: Tree) -> Iterator[Part]:
+    """{plugin: params} and {plugin: {preset: params}}."""
+    for family in ONE:
+        for name, tree in _items(values, family):
+            yield f"{family}.{name}", schema_of(f"{family}.{name}", family, name), tree
+    for family in TWO:
+        for name, _ in _items(values, family):
+            schema = schema_of(f"{family}.{name}", family, name)
+            leaves = _items(values, family, name)
+            yield from ((f"{family}.{name}.{preset}", schema, leaf) for preset, leaf in leaves)
+            if not leaves and isinstance(schema, Problem):
+                yield f"{family}.{name}", schema, {}
+
+
+def _losses(values: Tree) -> Iterator[Part]:
+    """{preset: {plugin: {weight, ...params}}}."""
+    for preset, _ in _items(values, "losses"):
+        for name, tree in _items(values, "losses", preset):
+            own = tree
+            if isinstance(tree, dict):
+                own = {key: value for key, value in tree.items() if key != "weight"}
+            path = f"losses.{preset}.{name}"
+            yield path, schema_of(path, "losses", name), own
+
+
+def _datasets(values: Tree) -> Iterator[Part]:
+    """{name: {what every dataset may say, ...params of its source}}."""
+    for name, tree in _items(values, "datasets"):
+        if not isinstance(tree, dict):
+            continue
+        own = {key: value for key, value in tree.items() if key not in Dataset.model_fields}
+        yield f"datasets.{name}", Dataset, {key: tree[key] for key in tree if key not in own}
+        if isinstance(tree.get("source"), str):
+            where = f"datasets.{name}.source"
+            yield f"datasets.{name}", schema_of(where, "sources", tree["source"]), own
+
+
+def _items(values: Tree, *path: str) -> list[tuple[str, Any]]:
+    for key in path:
+        values = values.get(key, {}) if isinstance(values, dict) else {}
+    return list(values.items()) if isinstance(values, dict) else []
+
+
+def schema_of(where: str, family: str, name: str) -> type[BaseModel] | Problem:
+    """The `Params` of a plugin, or why there is none."""
+    try:
+        params: type[BaseModel] = plugin.load(family, name).Params
+    except plugin.UnknownPluginError as error:
+        return Problem(where, str(error), f"plugins are the files of pipeline/{family}/")
+    except (ImportError, AttributeError, SyntaxError) as error:
+        return Problem(where, f"pipeline/{family}/{name}.py can't be loaded: {error}")
+    return params
+
+
+def against(model: type[BaseModel], values: Any, prefix: str = "") -> Iterator[Problem]:
+    """What `model` has against `values`: unknown keys with the nearest known, missing ones, wrong values."""
+    try:
+        model.model_validate_json(json.dumps(values, default=str), strict=True)
+        return
+    except ValidationError as error:
+        errors = error.errors(include_url=False)
+    missing = {each["loc"] for each in errors if each["type"] == "missing"}
+    meant: set[tuple[int | str, ...]] = set()
+    wrong: dict[str, list[str]] = {}
+    for each in errors:
+        loc = each["loc"]
+        if each["type"] == "extra_forbidden":
+            known = _known(model, loc[:-1])
+            hint = plugin.suggest(str(loc[-1]), known)
+            meant |= {(*loc[:-1], name) for name in known if f"mean {name!r}" in hint}
+            wrong.setdefault(_dotted(prefix, loc), []).append(f"unknown key{hint}")
+        elif each["type"] != "missing":
+            said = each["msg"].removeprefix("Value error, ")
+            given = "" if isinstance(each["input"], dict | list) else f", got {each['input']!r}"
+            wrong.setdefault(_dotted(prefix, _real(loc, values)), []).append(f"{said}{given}")
+    yield from (Problem(path, "; or ".join(dict.fromkeys(said))) for path, said in wrong.items())
+    yield from (Problem(_dotted(prefix, loc), "missing") for loc in sorted(missing - meant, key=str))
+
+
+def _dotted(prefix: str, loc: tuple[int | str, ...]) -> str:
+    return ".".join(str(part) for part in ((prefix, *loc) if prefix else loc)) or str(FILE)
+
+
+def _real(loc: tuple[int | str, ...], values: Any) -> tuple[int | str, ...]:
+    """`loc` without what pydantic adds to it: the branch of a union, "[key]"."""
+    for place, part in enumerate(loc):
+        try:
+            values = values[part]
+        except (KeyError, IndexError, TypeError):
+            return loc[:place]
+    return loc
+
+
+def _known(model: Any, loc: tuple[int | str, ...]) -> list[str]:
+    """The keys that `model` allows at `loc`."""
+    for part in loc:
+        if isinstance(model, type) and issubclass(model, BaseModel):
+            field = model.model_fields.get(str(part))
+            model = field.annotation if field else None
+        else:
+            model = (get_args(model) or (None,))[-1]
+    return sorted(model.model_fields) if isinstance(model, type) and issubclass(model, BaseModel) else []

@@ -1,0 +1,54 @@
+"""Plugins by name: the stem of a file in `pipeline/<family>/` IS its name in params.yaml.
+
+load("heads", "cosface") -> the module pipeline/heads/cosface.py
+names("heads")           -> ["arcface", "cosface", ...]
+"""
+
+from __future__ import annotations
+
+import difflib
+import importlib
+from pathlib import Path
+from types import ModuleType
+
+ROOT = Path(__file__).parent
+FAMILIES = {
+    "sources": "where samples come from",
+    "detectors": "boxes and landmarks of faces",
+    "annotators": "the five attributes",
+    "augment": "what training does to an image",
+    "convs": "the convolution factory of a backbone",
+    "backbones": "image to embedding",
+    "heads": "margin classifiers",
+    "losses": "distillation losses",
+    "landmarks": "landmark nets",
+    "clusters": "clustering losses",
+    "protocols": "benchmarks",
+}
+
+
+class UnknownPluginError(ValueError):
+    """A name that no file of the family has."""
+
+
+def names(family: str) -> list[str]:
+    """Every plugin of `family`, sorted; files that start with `_` are helpers, not plugins."""
+    if family not in FAMILIES:
+        raise UnknownPluginError(f"no family {family!r}; families: {', '.join(FAMILIES)}")
+    return sorted(p.stem for p in (ROOT / family).glob("*.py") if not p.stem.startswith("_"))
+
+
+def load(family: str, name: str) -> ModuleType:
+    """The module of plugin `name`; an unknown name is an error that offers the nearest one."""
+    known = names(family)
+    if name not in known:
+        raise UnknownPluginError(f"no {family} plugin {name!r}{suggest(name, known)}")
+    return importlib.import_module(f"pipeline.{family}.{name}")
+
+
+def suggest(word: str, known: list[str]) -> str:
+    """' (did you mean X?)' or ' (one of: ...)'."""
+    close = difflib.get_close_matches(word, known, n=1, cutoff=0.5)
+    if close:
+        return f" (did you mean {close[0]!r}?)"
+    return f" (one of: {', '.join(known)})" if known else ""

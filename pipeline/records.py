@@ -1,0 +1,241 @@
+"""The one table schema of samples, in shards of Arrow IPC that are read through a memory map.
+
+A dataset is a folder: `part-00000.arrow` ..., `set_aside.parquet` (what could not be used, and why),
+`pairs.parquet` (its pair lists, if it has any) and `dataset.json` (what it is).
+Coordinates are pixels of the stored image, x to the right, y down, the centre of the first pixel at 0.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+import pyarrow as pa
+
+from pipeline import files
+
+SCHEMA = pa.schema(
+    [
+        pa.field("sample_id", pa.string(), nullable=False),
+        pa.field("identity", pa.string()),  # null: nobody knows who this is
+        pa.field("name", pa.string()),  # the person's name in the world, for overlap by name
+        pa.field("image", pa.binary(), nullable=False),  # encoded: JPEG, PNG ...
+        pa.field("box", pa.list_(pa.float32(), 4)),  # x, y, width, height
+        pa.field("points5", pa.list_(pa.float32(), 10)),  # x, y of eyes, nose, mouth corners
+        pa.field("points68", pa.list_(pa.float32(), 136)),  # x, y in the iBUG order
+        pa.field("age", pa.float32()),  # years
+        pa.field("gender", pa.int8()),  # 0 female, 1 male
+        pa.field("race", pa.int8()),  # 0..4, see annotators
+        pa.field("yaw", pa.float32()),  # degrees, positive: the face looks to image right
+        pa.field("pitch", pa.float32()),  # degrees, positive: up
+        pa.field("roll", pa.float32()),  # degrees, positive: clockwise in the image
+    ]
+)
+PAIRS = pa.schema(
+    [
+        pa.field("protocol", pa.string(), nullable=False),
+        pa.field("fold", pa.int16(), nullable=False),
+        pa.field("a", pa.string(), nullable=False),
+        pa.field("b", pa.string(), nullable=False),
+        pa.field("same", pa.bool_(), nullable=False),
+    ]
+)
+SET_ASIDE = pa.schema([pa.field("sample_id", pa.string()), pa.field("reason", pa.string())])
+ROWS_PER_SHARD = 4096
+BYTES_PER_SHARD = 256 * 2**20  # of images: bounds memory, and Arrow's binary columns end at 2 GiB
+
+Image = npt.NDArray[np.uint8]  # (h, w, 3) RGB
+
+
+class BadImageError(ValueError):
+    """Bytes that are no image, or only a part of one."""
+
+
+def decode(data: bytes | memoryview | pa.Buffer) -> Image:
+    """RGB (h, w, 3) uint8 of encoded bytes; grey becomes three equal channels."""
+    raw = np.frombuffer(data, np.uint8)
+    try:
+        image = cv2.imdecode(raw, cv2.IMREAD_COLOR_RGB) if len(raw) else None
+    except cv2.error as error:  # more pixels than OpenCV dares to decode, broken headers
+        raise BadImageError(f"not an image: {error.err}") from error
+    if image is None:
+        raise BadImageError("not an image, or truncated")
+    return np.asarray(image, np.uint8)
+
+
+def is_whole(data: bytes) -> bool:
+    """False for an image cut off before its end: decoders fill what is missing with grey."""
+    if data[:2] == b"\xff\xd8":
+        return data.find(b"\xff\xd9", _jpeg_scan(data)) >= 0  # bytes may follow it: some cameras add theirs
+    if data[:4] == b"\x89PNG":
+        return b"IEND" in data[-16:]
+    if data[:4] == b"RIFF":  # WebP
+        return len(data) >= int.from_bytes(data[4:8], "little") + 8
+    if data[:2] == b"BM":
+        return len(data) >= int.from_bytes(data[2:6], "little")
+    return len(data) > 0
+
+
+def _jpeg_scan(data: bytes) -> int:
+    """Where a JPEG's first scan starts: before it may lie thumbnails with end markers of their own."""
+    at = 2
+    while data[at : at + 1] == b"\xff" and data[at + 1 : at + 2] != b"\xda":
+        at += 2 + max(2, int.from_bytes(data[at + 2 : at + 4], "big"))
+    return at
+
+
+def encode(image: Image, quality: int = 95) -> bytes:
+    """JPEG bytes of RGB (h, w, 3) uint8; `quality` above 100 means PNG, which loses nothing."""
+    suffix, options = (".png", []) if quality > 100 else (".jpg", [cv2.IMWRITE_JPEG_QUALITY, quality])
+    done, data = cv2.imencode(suffix, cv2.cvtColor(image, cv2.COLOR_RGB2BGR), options)
+    if not done:
+        raise BadImageError(f"could not encode an image of shape {image.shape}")
+    return data.tobytes()
+
+
+@dataclass
+class Sample:
+    """One row, as sources yield it. Arrays are flat lists or None."""
+
+    sample_id: str
+    image: bytes
+    identity: str | None = None
+    name: str | None = None
+    box: Sequence[float] | None = None
+    points5: Sequence[float] | None = None
+    points68: Sequence[float] | None = None
+    age: float | None = None
+    gender: int | None = None
+    race: int | None = None
+    yaw: float | None = None
+    pitch: float | None = None
+    roll: float | None = None
+
+
+@dataclass
+class Writer:
+    """Collects samples and writes a dataset folder: whole, or not at all (use inside `create`)."""
+
+    folder: Path
+    rows_per_shard: int = ROWS_PER_SHARD
+    count: int = 0
+    set_aside: list[dict[str, str]] = field(default_factory=list)
+    bytes_per_shard: int = BYTES_PER_SHARD
+    _rows: list[dict[str, Any]] = field(default_factory=list)
+    _bytes: int = 0
+    _shards: int = 0
+
+    def add(self, sample: Sample) -> None:
+        self._rows.append(vars(sample).copy())
+        self._bytes += len(sample.image)
+        self.count += 1
+        if len(self._rows) >= self.rows_per_shard or self._bytes >= self.bytes_per_shard:
+            self._flush()
+
+    def skip(self, sample_id: str, reason: str) -> None:
+        """Set a sample aside: it is counted and listed, never silently dropped."""
+        self.set_aside.append({"sample_id": sample_id, "reason": reason})
+
+    def _flush(self) -> None:
+        table = pa.Table.from_pylist(self._rows, SCHEMA)
+        path = self.folder / f"part-{self._shards:05d}.arrow"
+        with pa.OSFile(str(path), "wb") as sink, pa.ipc.new_file(sink, SCHEMA) as writer:
+            writer.write_table(table)
+        self._shards += 1
+        self._rows.clear()
+        self._bytes = 0
+
+    def close(self, about: Mapping[str, Any], pairs: pa.Table | None = None) -> None:
+        if self._rows or not self._shards:
+            self._flush()
+        write_parquet(self.folder / "set_aside.parquet", pa.Table.from_pylist(self.set_aside, SET_ASIDE))
+        write_parquet(self.folder / "pairs.parquet", PAIRS.empty_table() if pairs is None else pairs)
+        counts = {"count": self.count, "set_aside": len(self.set_aside)}
+        files.write_json(self.folder / "dataset.json", {**about, **counts})
+
+
+class TooManySetAsideError(ValueError):
+    """More of a dataset is unusable than `limits.set_aside` allows."""
+
+
+def check_set_aside(set_aside: Sequence[Mapping[str, str]], total: int, limit: float, where: str) -> None:
+    """Raise if more than the share `limit` of `total` samples is set aside."""
+    if total and len(set_aside) > limit * total:
+        first = "; ".join(f"{row['sample_id']}: {row['reason']}" for row in set_aside[:3])
+        raise TooManySetAsideError(
+            f"{where}: {len(set_aside)} of {total} samples ({len(set_aside) / total:.1%}) were set aside, "
+            f"limits.set_aside allows {limit:.1%}. The first: {first}"
+        )
+
+
+def write_parquet(path: Path, table: pa.Table) -> None:
+    import pyarrow.parquet as pq
+
+    files.write_with(path, lambda file: pq.write_table(table, file))
+
+
+def read_parquet(path: str | Path) -> pd.DataFrame:
+    return pd.read_parquet(path)
+
+
+class Dataset:
+    """A dataset folder, memory-mapped: nothing is read until it is asked for."""
+
+    def __init__(self, folder: str | Path) -> None:
+        self.folder = Path(folder)
+        parts = sorted(self.folder.glob("part-*.arrow"))
+        if not parts:
+            raise FileNotFoundError(f"{self.folder} holds no dataset (no part-*.arrow)")
+        self.about: dict[str, Any] = files.read_json(self.folder / "dataset.json")
+        self.table: pa.Table = pa.concat_tables(
+            pa.ipc.open_file(pa.memory_map(str(path))).read_all() for path in parts
+        )
+        chunks = self.table.column("image").chunks
+        self._starts = np.cumsum([0, *(len(chunk) for chunk in chunks)])
+        self._images = chunks
+
+    def __len__(self) -> int:
+        return int(self.table.num_rows)
+
+    def image_bytes(self, row: int) -> pa.Buffer:
+        chunk = int(np.searchsorted(self._starts, row, side="right")) - 1
+        return self._images[chunk][int(row - self._starts[chunk])].as_buffer()
+
+    def image(self, row: int) -> Image:
+        return decode(self.image_bytes(row))
+
+    def frame(self, columns: Sequence[str] | None = None) -> pd.DataFrame:
+        """Every column but the image bytes, or those asked for."""
+        wanted = list(columns or [name for name in SCHEMA.names if name != "image"])
+        return self.table.select(wanted).to_pandas()
+
+    def points(self, column: str) -> npt.NDArray[np.float32]:
+        """(rows, k, 2) of `points5` or `points68`, NaN where a face has none."""
+        size = SCHEMA.field(column).type.list_size
+        values = [np.full(size, np.nan) if v is None else v for v in self.table.column(column).to_pylist()]
+        return np.asarray(values, np.float32).reshape(-1, size // 2, 2)
+
+    def rows(self, start: int, stop: int) -> list[Sample]:
+        """Rows `start` to `stop` (not included) as samples, images and all."""
+        return [Sample(**row) for row in self.table.slice(start, max(0, stop - start)).to_pylist()]
+
+    def samples(self) -> Iterator[Sample]:
+        """Every row as a `Sample`, a batch of rows in memory at a time."""
+        for start in range(0, len(self), 256):
+            yield from self.rows(start, start + 256)
+
+    def pairs(self) -> pd.DataFrame:
+        return read_parquet(self.folder / "pairs.parquet")
+
+    def set_aside(self) -> pd.DataFrame:
+        return read_parquet(self.folder / "set_aside.parquet")
+
+
+def pair_table(rows: Iterable[Mapping[str, Any]]) -> pa.Table:
+    return pa.Table.from_pylist(list(rows), PAIRS)

@@ -1,0 +1,171 @@
+"""Charts as inline SVG: the same values give the same bytes, and the ink follows the page's colour.
+
+Text and axes are drawn in placeholder colours that become `currentColor`, so that a chart reads well on
+a light and on a dark page. Charts are narrow: on a phone one fills the width, on a desktop they stand
+side by side.
+"""
+
+from __future__ import annotations
+
+import io
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+INK, FAINT = "#010203", "#040506"  # placeholders, see `to_svg`
+COLOURS = ("#3b6fd4", "#d9822b", "#2f9e6e", "#c2497f", "#8a63d2", "#9a8b2f", "#3a9fb5", "#b5543a")
+SIZE = (4.3, 2.9)  # inches at 72 points each: about the width of a phone
+
+Point = tuple[float, float | None, float | None]  # value, ends of its interval
+Series = Mapping[str, tuple[Sequence[float], Sequence[float]]]  # label -> x, y
+
+
+def style() -> dict[str, Any]:
+    return {
+        "font.family": "sans-serif",
+        "font.size": 8.5,
+        "axes.titlesize": 9.5,
+        "axes.titlelocation": "left",
+        "axes.spines.top": False,
+        "axes.spines.right": False,
+        "axes.edgecolor": FAINT,
+        "axes.labelcolor": INK,
+        "axes.titlecolor": INK,
+        "axes.grid": True,
+        "axes.axisbelow": True,
+        "axes.linewidth": 0.7,
+        "grid.color": FAINT,
+        "grid.linewidth": 0.4,
+        "xtick.color": INK,
+        "ytick.color": INK,
+        "xtick.major.size": 2.5,
+        "ytick.major.size": 2.5,
+        "text.color": INK,
+        "legend.frameon": False,
+        "legend.fontsize": 8,
+        "lines.linewidth": 1.6,
+        "svg.fonttype": "none",
+    }
+
+
+def colours(labels: Iterable[str], order: Sequence[str] = ()) -> dict[str, str]:
+    """A colour a label: what stands in `order` has the same one in every chart."""
+    places = {label: index for index, label in enumerate(dict.fromkeys([*order, *labels]))}
+    return {label: COLOURS[index % len(COLOURS)] for label, index in places.items()}
+
+
+@contextmanager
+def drawing(name: str, size: tuple[float, float] = SIZE) -> Iterator[Any]:
+    """An axes in this page's style, never a window, never pyplot's global state; `name` salts its ids."""
+    import matplotlib as mpl
+    from matplotlib.backends.backend_svg import FigureCanvasSVG
+    from matplotlib.figure import Figure
+
+    settings: Any = {**style(), "svg.hashsalt": name}
+    with mpl.rc_context(settings):
+        figure = Figure(figsize=size, layout="constrained")
+        FigureCanvasSVG(figure)
+        yield figure.subplots()
+
+
+def to_svg(figure: Any) -> str:
+    """An <svg> element for an HTML page."""
+    buffer = io.StringIO()
+    metadata = dict.fromkeys(("Date", "Creator", "Format", "Type"))
+    figure.savefig(buffer, format="svg", transparent=True, metadata=metadata)
+    svg = buffer.getvalue()
+    svg = svg[svg.index("<svg") :].strip()
+    svg = re.sub(r"\s*<metadata>.*?</metadata>", "", svg, flags=re.DOTALL)
+    svg = re.sub(r"<!--.*?-->\n?", "", svg, flags=re.DOTALL)
+    svg = re.sub(r'<g id="[^"]*"', "<g", svg)  # nobody refers to groups, and charts share their names
+    svg = re.sub(r'<svg [^>]*?viewBox="([^"]*)"[^>]*>', r'<svg viewBox="\1" role="img">', svg, count=1)
+    svg = svg.replace(FAINT, "var(--line)").replace(INK, "currentColor")
+    return re.sub(r"\n\s*", "\n", svg)
+
+
+def lines(series: Series, name: str, title: str, x: str, order: Sequence[str] = (), log: bool = False) -> str:
+    """One line a label; `log` for values that are all above 0."""
+    hues = colours(series, order)
+    with drawing(name) as axes:
+        for label, (across, up) in series.items():
+            axes.plot(across, up, label=label, color=hues[label], marker="o", markersize=2.5)
+        axes.set(title=title, xlabel=x)
+        whole_numbers(axes.xaxis)
+        if log:
+            axes.set_yscale("log")
+            plain_numbers(axes.yaxis)
+        legend(axes)
+        return to_svg(axes.figure)
+
+
+def whole_numbers(axis: Any) -> None:
+    from matplotlib.ticker import MaxNLocator
+
+    axis.set_major_locator(MaxNLocator(8, integer=True, min_n_ticks=1))
+
+
+def plain_numbers(axis: Any) -> None:
+    """0.02 instead of a power of ten, and no more than a handful of marks."""
+    from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
+
+    axis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0), numticks=8))
+    axis.set_minor_locator(NullLocator())
+    axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+
+
+def legend(axes: Any) -> None:
+    """Every label once, below the chart, where it hides nothing; none for a single label."""
+    handles, labels = axes.get_legend_handles_labels()
+    once = dict(zip(labels, handles, strict=True))
+    if len(once) > 1:
+        columns = 4 if sum(map(len, once)) < 36 else 2
+        axes.figure.legend(list(once.values()), list(once), loc="outside lower center", ncols=columns)
+
+
+def intervals(
+    groups: Mapping[str, Mapping[str, Point]],
+    name: str,
+    title: str,
+    x: str,
+    order: Sequence[str] = (),
+    zero: bool = False,
+) -> str:
+    """Points with intervals: a group of rows, in it a row a label; `zero` draws the line of no difference."""
+    hues = colours([label for group in groups.values() for label in group], order)
+    height = 0.95 + 0.17 * sum(len(group) + 1 for group in groups.values())
+    with drawing(name, (SIZE[0], height)) as axes:
+        at, ticks = 0.0, []
+        for group in groups.values():
+            ticks.append(at + (len(group) - 1) / 2)
+            for label, (value, low, high) in group.items():
+                if low is not None and high is not None:
+                    axes.plot([low, high], [at, at], color=hues[label], linewidth=2)
+                axes.plot([value], [at], "o", color=hues[label], markersize=4, label=label)
+                at += 1
+            at += 1
+        axes.set_yticks(ticks, list(groups))
+        axes.set(title=title, xlabel=x)
+        axes.grid(visible=False, axis="y")
+        axes.set_ylim(at - 1.3, -0.7)
+        if zero:
+            axes.axvline(0, color=INK, linewidth=0.8)
+        legend(axes)
+        return to_svg(axes.figure)
+
+
+def roc(curves: Series, name: str, title: str, order: Sequence[str] = ()) -> str:
+    """TAR over FAR, FAR on a logarithmic axis: what lies at FAR 0 has no place on it."""
+    hues = colours(curves, order)
+    lowest = min((value for far, _ in curves.values() for value in far if value > 0), default=1e-3)
+    with drawing(name) as axes:
+        for label, (far, tar) in curves.items():
+            points = [(f, t) for f, t in zip(far, tar, strict=True) if f > 0]
+            axes.plot(*zip(*points, strict=True), label=label, color=hues[label], drawstyle="steps-post")
+        axes.set_xscale("log")
+        plain_numbers(axes.xaxis)
+        axes.set(title=title, xlabel="false accept rate (FAR)", ylabel="true accept rate (TAR)")
+        axes.set_xlim(lowest * 0.9, 1)
+        axes.set_ylim(top=1.005)
+        legend(axes)
+        return to_svg(axes.figure)

@@ -1,0 +1,149 @@
+"""Where to run: runtime.yaml as a strict schema, and the settings of torch that follow from it.
+
+Nothing here may change a result beyond rounding. torch is never imported here before it is needed:
+its threads, seed and determinism are set at the moment a stage imports it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import importlib.abc
+import importlib.machinery
+import importlib.util
+import os
+import random
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from types import ModuleType
+from typing import Any, Literal
+
+from pydantic import Field, ValidationError, model_validator
+
+from pipeline.strict import Strict
+
+FILE = Path("runtime.yaml")
+Auto = Literal["auto"]
+
+
+class RuntimeFileError(ValueError):
+    """A runtime.yaml that does not fit the schema."""
+
+
+class Runtime(Strict):
+    """Resolved on reading: `device` is "cpu" or "cuda", `threads` and `workers` are numbers."""
+
+    device_choice: Literal["auto", "cpu", "cuda"] = Field(default="auto", alias="device")
+    threads_choice: int | Auto = Field(default="auto", alias="threads")
+    workers_choice: int | Auto = Field(default="auto", alias="workers")
+    precision: Literal["fp32", "bf16"] = "fp32"
+    cache_gb: float = Field(default=4.0, ge=0)  # decoded images kept in memory, GB
+    deterministic: bool = True
+
+    @model_validator(mode="after")
+    def _positive(self) -> Runtime:
+        if self.threads_choice != "auto" and self.threads_choice < 1:
+            raise ValueError(f"threads: {self.threads_choice} is less than 1")
+        if self.workers_choice != "auto" and self.workers_choice < 0:
+            raise ValueError(f"workers: {self.workers_choice} is less than 0")
+        return self
+
+    @property
+    def device(self) -> str:
+        """ "cpu" or "cuda"; asks torch where the choice is auto."""
+        if self.device_choice != "auto":
+            return self.device_choice
+        import torch
+
+        return "cuda" if torch.cuda.is_available() else "cpu"
+
+    @property
+    def threads(self) -> int:
+        if self.threads_choice != "auto":
+            return self.threads_choice
+        given = os.environ.get("OMP_NUM_THREADS", "")
+        return int(given) if given.isdigit() and int(given) else cores()
+
+    @property
+    def workers(self) -> int:
+        return cores() if self.workers_choice == "auto" else self.workers_choice
+
+    def autocast(self) -> contextlib.AbstractContextManager[Any]:
+        """Mixed precision where bf16 is asked for, nothing otherwise."""
+        if self.precision == "fp32":
+            return contextlib.nullcontext()
+        import torch
+
+        return torch.autocast(self.device, dtype=torch.bfloat16)
+
+
+def cores() -> int:
+    """Cores this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def read(path: Path = FILE) -> Runtime:
+    """The settings of `path`, defaults where it is absent or silent."""
+    import yaml
+
+    if not path.exists():
+        return Runtime()
+    try:
+        return Runtime(**(yaml.safe_load(path.read_text()) or {}))
+    except ValidationError as error:
+        lines = [f"{'.'.join(map(str, e['loc'])) or path}: {e['msg']}" for e in error.errors()]
+        raise RuntimeFileError(f"{path}: " + "; ".join(lines)) from error
+    except yaml.YAMLError as error:
+        raise RuntimeFileError(f"{path}: not YAML: {error}") from error
+
+
+def prepare(runtime: Runtime, seed: int) -> None:
+    """Seed everything, and settle torch: now if it is loaded, else as soon as it will be."""
+    os.environ.setdefault("OMP_NUM_THREADS", str(runtime.threads))
+    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # cuBLAS is deterministic only with it
+    random.seed(seed)
+    when_imported("numpy", lambda numpy: numpy.random.seed(seed % 2**32))
+    when_imported("torch", lambda torch: _settle_torch(torch, runtime, seed))
+
+
+def _settle_torch(torch: ModuleType, runtime: Runtime, seed: int) -> None:
+    torch.set_num_threads(runtime.threads)
+    torch.manual_seed(seed)
+    if runtime.deterministic:
+        # the same switch as use_deterministic_algorithms, without its import of the compiler (3 s)
+        torch.set_deterministic_debug_mode("warn" if runtime.device == "cuda" else "error")
+        torch.backends.cudnn.benchmark = False
+
+
+def when_imported(name: str, then: Callable[[ModuleType], None]) -> None:
+    """Call `then(module)` now if `name` is loaded, else right after its first import."""
+    if name in sys.modules:
+        then(sys.modules[name])
+    else:
+        sys.meta_path.insert(0, _Watch(name, then))
+
+
+class _Watch(importlib.abc.MetaPathFinder):
+    """Finds one module through the other finders, and runs a callback after its import."""
+
+    def __init__(self, name: str, then: Callable[[ModuleType], None]) -> None:
+        self.name = name
+        self.then = then
+
+    def find_spec(
+        self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
+    ) -> importlib.machinery.ModuleSpec | None:
+        if fullname != self.name:
+            return None
+        sys.meta_path.remove(self)
+        spec = importlib.util.find_spec(fullname)
+        if spec is None or spec.loader is None:
+            return None
+        execute, then = spec.loader.exec_module, self.then
+
+        def exec_module(module: ModuleType) -> None:
+            execute(module)
+            then(module)
+
+        spec.loader.exec_module = exec_module  # type: ignore[method-assign]
+        return spec

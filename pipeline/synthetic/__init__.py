@@ -1,0 +1,1 @@
+"""Invented people and their photographs: a parametric head, drawn with torch, labelled exactly."""

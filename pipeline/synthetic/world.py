@@ -1,0 +1,129 @@
+"""A world: how its people and photographs are distributed, how many there are, and who is who.
+
+A person is (world seed, home part, index). Parts are disjoint people, except those that are planted:
+the last `planted` identities of the labelled and the unlabelled part are people of the test part,
+photographed anew, under other identities and names.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Literal, get_args
+
+from pydantic import Field, model_validator
+
+from pipeline.strict import Strict
+from pipeline.synthetic.seeds import seed_of
+
+Part = Literal["labelled", "unlabelled", "validation", "test"]
+PARTS: tuple[Part, ...] = get_args(Part)
+Share = Field(ge=0, le=1)
+RACES = ("black", "east_asian", "indian", "latino", "white")  # a position is a code of the annotations
+EVEN_RACES = dict.fromkeys(RACES, 0.2)
+WILD_AGES = {"young": 0.2, "adult": 0.6, "old": 0.2}
+
+
+class World(Strict):
+    """The knobs of one world. Shares are of photographs (of people for `race`)."""
+
+    race: dict[str, float] = EVEN_RACES  # shares of the five groups, summing to one
+    age: dict[str, float] = WILD_AGES  # shares of 6-20, 20-50 and 50-85 years, summing to one
+    profiles: float = Field(0.5, ge=0, le=1)  # share whose yaw is anything between -90 and 90 degrees
+    yaw_spread: float = Field(20.0, ge=0, le=90)  # standard deviation of the other yaws, degrees
+    nods: float = Field(0.12, ge=0, le=1)  # share whose pitch is anything between -50 and 50 degrees
+    pitch_spread: float = Field(12.0, ge=0, le=50)  # standard deviation of the other pitches, degrees
+    roll_spread: float = Field(8.0, ge=0, le=30)  # standard deviation, degrees
+    blur: float = Field(0.25, ge=0, le=1)  # share out of focus
+    low_resolution: float = Field(0.25, ge=0, le=1)  # share taken with few pixels
+    noise: float = Field(1.0, ge=0, le=5)  # strength of the sensor's noise, 1 as at home
+    light: float = Field(1.0, gt=0, le=2)  # exposure, below 1 is darker
+    occlusion: float = Field(0.08, ge=0, le=1)  # share with something before the face
+    hats: float = Field(0.06, ge=0, le=1)  # share with a hat
+    masks: float = Field(0.04, ge=0, le=1)  # share with a face mask
+    grey: float = Field(0.03, ge=0, le=1)  # share without colour
+    size: int = Field(96, ge=32, le=512)  # pixels a side of a photograph; the face fills about 60 %
+    quality: int = Field(92, ge=10, le=101)  # of the JPEG; 101 is PNG
+
+    @model_validator(mode="after")
+    def _shares_sum_to_one(self) -> World:
+        for knob, expected in (("race", EVEN_RACES), ("age", WILD_AGES)):
+            shares: dict[str, float] = getattr(self, knob)
+            if set(shares) != set(expected):
+                raise ValueError(f"{knob} names {sorted(shares)}, it should name {sorted(expected)}")
+            if min(shares.values()) < 0 or abs(sum(shares.values()) - 1) > 1e-6:
+                raise ValueError(f"{knob} shares {shares} should be positive and sum to 1")
+        return self
+
+
+class PartSize(Strict):
+    """How much of one part there is."""
+
+    identities: int = Field(ge=1, le=150_000)
+    images: int = Field(ge=1)  # of each identity; in the test part: of each identity and kind
+    planted: int = Field(0, ge=0)  # identities that are people of the test part
+
+
+class Sizes(Strict):
+    """How much of every part there is."""
+
+    labelled: PartSize
+    unlabelled: PartSize
+    validation: PartSize
+    test: PartSize
+
+    @model_validator(mode="after")
+    def _plantable(self) -> Sizes:
+        for part in ("labelled", "unlabelled"):
+            size: PartSize = getattr(self, part)
+            if size.planted > size.identities:
+                raise ValueError(f"{part}.planted is {size.planted}, but it has {size.identities} identities")
+        for part in ("validation", "test"):
+            if getattr(self, part).planted:
+                raise ValueError(f"{part}.planted should be 0: people are planted where one trains")
+        together = self.labelled.planted + self.unlabelled.planted
+        if together > self.test.identities:
+            raise ValueError(f"{together} people are planted, but test has {self.test.identities} identities")
+        return self
+
+    def of(self, part: Part) -> PartSize:
+        size: PartSize = getattr(self, part)
+        return size
+
+
+def identity_id(part: Part, index: int) -> str:
+    """The identity's id, of no other part: l000012 is the 13th of `labelled`."""
+    return f"{part[0]}{index:06d}"
+
+
+def person_key(sizes: Sizes, part: Part, index: int) -> tuple[Part, int]:
+    """Who the identity really is: its own part and index, or a person of the test part."""
+    size = sizes.of(part)
+    planted = index - (size.identities - size.planted)
+    if planted < 0:
+        return part, index
+    return "test", planted + (sizes.labelled.planted if part == "unlabelled" else 0)
+
+
+def person_seed(world_seed: int, sizes: Sizes, part: Part, index: int) -> int:
+    return seed_of(world_seed, "person", *person_key(sizes, part, index))
+
+
+def photo_seed(world_seed: int, part: Part, index: int, image: str) -> int:
+    return seed_of(world_seed, "photograph", part, index, image)
+
+
+def planted(sizes: Sizes | Mapping[str, Any]) -> list[tuple[str, str]]:
+    """(identity of labelled or unlabelled, identity of test) of the people who are in both.
+
+    The truth, for tests and tables; nothing that removes overlaps may read it.
+    """
+    known = sizes if isinstance(sizes, Sizes) else Sizes.model_validate(dict(sizes))
+    pairs: list[tuple[str, str]] = []
+    parts: tuple[Part, ...] = ("labelled", "unlabelled")
+    for part in parts:
+        size = known.of(part)
+        pairs += [
+            (identity_id(part, index), identity_id(*person_key(known, part, index)))
+            for index in range(size.identities - size.planted, size.identities)
+        ]
+    return pairs

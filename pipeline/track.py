@@ -1,0 +1,266 @@
+"""Hands journals to MLflow: the only importer of mlflow, run as a process of its own.
+
+The sender reads `.ckpt/unsent/<run>/log.jsonl` from where it stopped, sends batches, and writes how
+far it came beside it. It ends a few seconds after the last journal; nothing waits for it. The tag
+`likeness.run` ties a run of MLflow to its journal, so that a resumed stage goes on with its run.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import re
+import shutil
+import socket
+import sqlite3
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from pipeline import files, guard
+from pipeline.journal import unsent
+
+log = logging.getLogger(__name__)
+NAME, TAG = "likeness", "likeness.run"
+SQLITE = "sqlite:///"
+IDLE, POLL = 5.0, 0.5  # seconds: life after the last journal, pause between looks
+PARAM_LENGTH, BATCH = 6000, 500
+QUIET = {  # what can't be set later than MLflow's import
+    "DO_NOT_TRACK": "true",
+    "MLFLOW_DISABLE_TELEMETRY": "true",
+    "GIT_PYTHON_REFRESH": "quiet",
+    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2",
+    "MLFLOW_HTTP_REQUEST_BACKOFF_FACTOR": "1",
+    "MLFLOW_HTTP_REQUEST_TIMEOUT": "5",
+}
+
+
+class UnreachableError(OSError):
+    """A tracking server that does not answer."""
+
+
+def store(root: Path) -> str:
+    """Where runs go: MLFLOW_TRACKING_URI, or mlflow.db in the repository's root."""
+    return os.environ.get("MLFLOW_TRACKING_URI") or f"{SQLITE}{root / 'mlflow.db'}"
+
+
+def knock(uri: str) -> None:
+    """Fail early, before MLflow is imported, where nothing listens at an http(s) address."""
+    parts = urlsplit(uri)
+    if parts.scheme not in ("http", "https"):
+        return
+    port = parts.port or (443 if parts.scheme == "https" else 80)
+    try:
+        socket.create_connection((parts.hostname or "", port), timeout=5).close()
+    except OSError as error:
+        raise UnreachableError(f"no tracking server answers there: {error.strerror or error}") from error
+
+
+def client(root: Path) -> tuple[Any, str]:
+    """MLflow's client and the id of our experiment; the SQLite store is made if there is none."""
+    uri = store(root)
+    knock(uri)
+    os.environ.update({name: value for name, value in QUIET.items() if name not in os.environ})
+    import mlflow
+
+    local = None
+    if uri.startswith(SQLITE):
+        path = Path(uri.removeprefix(SQLITE)).absolute()
+        local = (path.parent / "mlartifacts").as_uri()
+        _create(path, local)
+    mlflow.set_tracking_uri(uri)
+    made = mlflow.MlflowClient(tracking_uri=uri)
+    found = made.get_experiment_by_name(NAME)
+    if found is not None:
+        return made, str(found.experiment_id)
+    return made, str(made.create_experiment(NAME, artifact_location=local))
+
+
+def _create(path: Path, artifacts: str) -> None:
+    """MLflow's tables at a temporary path, then renamed: a kill half-way, or four first users at once,
+    leave no broken store."""
+    if path.exists():
+        return
+    with guard.only_copy(path.with_name(f".{path.name}.lock"), f"the making of {path}", wait=120.0):
+        if not path.exists():
+            _fill(path, artifacts)
+
+
+def _fill(path: Path, artifacts: str) -> None:
+    from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
+
+    aside = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        made = SqlAlchemyStore(f"{SQLITE}{aside}", artifacts)
+        made.engine.dispose()
+        with sqlite3.connect(aside) as connection:
+            connection.execute("PRAGMA journal_mode=WAL")  # readers and one writer at a time; persistent
+        connection.close()
+        os.replace(aside, path)
+    finally:
+        for left in path.parent.glob(f"{aside.name}*"):
+            left.unlink(missing_ok=True)
+
+
+@dataclass
+class Outbox:
+    """One run's journal on its way to MLflow."""
+
+    folder: Path
+
+    @property
+    def state(self) -> dict[str, Any]:
+        path = self.folder / "sent.json"
+        return dict(files.read_json(path)) if path.exists() else {"run_id": None, "offset": 0}
+
+    @property
+    def alive(self) -> bool:
+        """A stage still writes."""
+        return not guard.is_free(self.folder / "log.jsonl")
+
+    def records(self, offset: int) -> Iterator[tuple[dict[str, Any], int]]:
+        """Whole lines from `offset`, each with the offset after it."""
+        with open(self.folder / "log.jsonl", "rb") as file:
+            file.seek(offset)
+            for line in file:
+                if not line.endswith(b"\n"):
+                    return
+                offset += len(line)
+                yield json.loads(line), offset
+
+    def send(self, made: Any, experiment: str) -> bool:
+        """Send what is new; True if there was anything. A run that is over leaves the outbox."""
+        dead = not self.alive  # asked before reading: what a dead stage wrote is all there
+        state, pending, sent = self.state, [], False
+        ended = bool(state.get("ended"))
+        for record, offset in self.records(int(state["offset"])):
+            sent = True
+            if record["kind"] == "run":
+                state["run_id"] = _run(made, experiment, self.folder.name, record)
+                ended = False
+            elif record["kind"] == "metrics":
+                pending.append(record)
+            elif record["kind"] == "artifact":
+                path = self.folder / "files" / record["name"]
+                made.log_artifact(state["run_id"], str(path), os.path.dirname(record["name"]) or None)
+            elif record["kind"] == "end":
+                _metrics(made, state["run_id"], pending)
+                made.set_terminated(state["run_id"], record["status"], record["time"])
+                ended = True
+            state["offset"], state["ended"] = offset, ended
+            if len(pending) >= BATCH:
+                _metrics(made, state["run_id"], pending)
+                files.write_json(self.folder / "sent.json", state)
+        _metrics(made, state["run_id"], pending)
+        if sent:
+            files.write_json(self.folder / "sent.json", state)
+        if dead and not sent:
+            if state["run_id"] and not ended:
+                made.set_terminated(state["run_id"], "KILLED")
+            shutil.rmtree(self.folder)
+        return sent
+
+
+def _run(made: Any, experiment: str, key: str, record: dict[str, Any]) -> str:
+    """The id of the run with this key, made if there is none; its parameters and tags are sent."""
+    from mlflow.entities import Param, RunTag
+
+    found = made.search_runs([experiment], f"tags.`{TAG}` = '{key}'", max_results=1)
+    if found:
+        run = found[0]
+        made.update_run(run.info.run_id, status="RUNNING")
+    else:
+        marks = {**record["tags"], TAG: key}
+        if "git.revision" in marks:
+            marks["mlflow.source.git.commit"] = marks["git.revision"]  # what MLflow's page calls version
+        run = made.create_run(experiment, record["started"], {}, record["name"])
+        made.log_batch(run.info.run_id, tags=[RunTag(name, str(value)) for name, value in marks.items()])
+    known = run.data.params
+    new = [
+        Param(legal(name), value if isinstance(value, str) else json.dumps(value))
+        for name, value in record["params"].items()
+        if legal(name) not in known
+    ]
+    for start in range(0, len(new), 100):
+        made.log_batch(run.info.run_id, params=[_short(param) for param in new[start : start + 100]])
+    return str(run.info.run_id)
+
+
+def _short(param: Any) -> Any:
+    from mlflow.entities import Param
+
+    return Param(param.key, param.value[:PARAM_LENGTH])
+
+
+def legal(name: str) -> str:
+    """`name` with every character that MLflow refuses in a key made an underscore."""
+    return re.sub(r"[^\w\-. :/]", "_", name)
+
+
+def _metrics(made: Any, run_id: str, pending: list[dict[str, Any]]) -> None:
+    """Send and forget `pending`."""
+    from mlflow.entities import Metric
+
+    rows = [
+        Metric(legal(name), value, record["time"], record["step"])
+        for record in pending
+        for name, value in record["values"].items()
+    ]
+    for start in range(0, len(rows), 1000):
+        made.log_batch(run_id, metrics=rows[start : start + 1000])
+    pending.clear()
+
+
+def outboxes(root: Path) -> list[Outbox]:
+    """Journals with something to send or to close, oldest first."""
+    logs = sorted(unsent(root).glob("*/log.jsonl"), key=lambda path: path.stat().st_mtime)
+    return [Outbox(path.parent) for path in logs]
+
+
+def drain(root: Path, patience: float) -> None:
+    """Send until nothing is left and nothing was written for `patience` seconds."""
+    if patience and not outboxes(root):
+        time.sleep(POLL)
+    if not outboxes(root):
+        return
+    made, experiment = client(root)
+    last = time.monotonic()
+    while True:
+        waiting = outboxes(root)
+        sent = [box.send(made, experiment) for box in waiting]
+        if any(sent) or any(box.alive for box in waiting):
+            last = time.monotonic()
+        elif not waiting and time.monotonic() - last >= patience:
+            return
+        if not root.exists():
+            return
+        if not any(sent):
+            time.sleep(POLL)
+
+
+def send(root: Path, patience: float = 0.0, wait: float = 60.0) -> int:
+    """Be the sender; returns how many runs could not be sent. One sender at a time."""
+    trouble = unsent(root) / "trouble.txt"
+    try:
+        with guard.only_copy(unsent(root) / "sender.lock", "the sender of runs", wait):
+            drain(root, patience)
+            trouble.unlink(missing_ok=True)
+    except guard.BusyError:
+        return len(outboxes(root))
+    except Exception as error:
+        log.warning("%s", error)
+        count = len(outboxes(root))
+        if root.exists():
+            hint = "`python -m pipeline sync` sends them later"
+            files.write_text(trouble, f"runs not yet in {store(root)}: {count} ({error}); {hint}\n")
+        return count
+    return 0
+
+
+if __name__ == "__main__":
+    send(Path(sys.argv[1]), patience=IDLE, wait=2.0)

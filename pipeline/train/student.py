@@ -1,0 +1,211 @@
+"""A student trained under a teacher: from the names in a model's entry to a distilled model.
+
+`entry` is the model's own ({teacher: teacher, loss: srrl, mixing: default, targets: cached ...}), `params`
+the stage's declared params, in which the presets lie that the entry names. A role that is empty takes its
+terms with it: without labelled faces there is neither a classifier nor a mix-up.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from pipeline import losses, model
+from pipeline.contracts import LABELLED, UNLABELLED, Head
+from pipeline.loader import Faces
+from pipeline.records import Dataset
+from pipeline.runtime import Runtime
+from pipeline.train import assemble, mixing, schedule, targets
+from pipeline.train.batches import Batches, Stream
+from pipeline.train.checkpoint import seed_all
+from pipeline.train.distillation import Connector, Distillation, MixTarget, Weights
+from pipeline.train.loop import Curves, Log
+from pipeline.train.recognition import Recognition
+from pipeline.train.targets import CachedTeacher, LiveTeacher, Table, Teacher
+
+
+@dataclass(frozen=True)
+class Role:
+    """The faces of a role that may be trained on, and the name of their dataset."""
+
+    dataset: str
+    faces: Faces
+
+
+Roles = Mapping[int, Role]
+"""LABELLED and UNLABELLED, those that are not empty."""
+
+
+@dataclass(frozen=True)
+class Student:
+    """A distilled model, the connector that brings it to its teacher, and how its training went."""
+
+    spec: model.ModelSpec
+    recogniser: model.Recogniser
+    head: Head | None
+    classes: list[str]
+    connector: Connector
+    curves: Curves
+
+    def save(self, folder: Path) -> model.Model:
+        """Writes the recogniser and its classifier; the connector was scaffolding."""
+        model.save(folder, self.spec, self.recogniser, self.head, self.classes)
+        return model.Model(self.spec, self.recogniser, self.head, self.classes)
+
+
+def describe(
+    name: str,
+    entry: assemble.Entry,
+    params: assemble.Entry,
+    roles: Roles,
+    teacher: model.ModelSpec,
+    epochs: int,
+) -> model.ModelSpec:
+    """What to train. A student has seen what its teacher has seen, and can be audited only if it can."""
+    if not roles:
+        raise ValueError("nothing to distil on: data.labelled and data.unlabelled are both none")
+    first = roles[min(roles)]
+    spec = assemble.spec(
+        name,
+        entry,
+        params,
+        first.faces,
+        datasets=sorted({*teacher.trained_on, *(role.dataset for role in roles.values())}),
+        epochs=epochs,
+    )
+    update = {"auditable": teacher.auditable}
+    return spec.model_copy(
+        update=update if LABELLED in roles else {**update, "head": None, "margin": {}, "classes": 0}
+    )
+
+
+def distil(
+    spec: model.ModelSpec,
+    entry: assemble.Entry,
+    params: assemble.Entry,
+    roles: Roles,
+    teacher: Teacher,
+    *,
+    runtime: Runtime,
+    checkpoints: Path,
+    log: Log,
+    bar: assemble.Bar,
+    validate: Callable[[model.Recogniser], Mapping[str, float]] | None,
+) -> Student:
+    """Trains the student that `spec` describes."""
+    seed = int(entry["seed"])
+    mix = mixing_of(entry, params, roles)
+    seed_all(seed)
+    recogniser = model.build(spec, assemble.given(entry.get("landmark", assemble.NONE)))
+    head = None if spec.head is None else model.build_head(spec, recogniser.dim)
+    objective = objective_of(entry, params, mix, teacher, recogniser.dim, head)
+    classes = roles[LABELLED].faces.classes if LABELLED in roles else []
+    if objective.compares_classes:
+        teacher.same_classes(classes)
+    settings = assemble.schedule(entry, params)
+    curves = assemble.run(
+        recogniser,
+        objective,
+        batches_of(spec, entry, params, roles, mix, settings, runtime.workers),
+        name=spec.name,
+        epochs=spec.epochs,
+        schedule=schedule.build(settings),
+        seed=seed,
+        runtime=runtime,
+        checkpoints=checkpoints,
+        log=log,
+        bar=bar,
+        end_of_epoch=None if validate is None else lambda _: validate(recogniser),
+    )
+    return Student(spec, recogniser, head, classes, objective.connector, curves)
+
+
+def mixing_of(entry: assemble.Entry, params: assemble.Entry, roles: Roles) -> mixing.Params:
+    found = mixing.Params(**params["mixings"][entry["mixing"]])
+    found = mixing.of_what_is_there(found, LABELLED in roles, UNLABELLED in roles)
+    if not (found.recognition or found.labelled or found.unlabelled or found.mixed):
+        raise ValueError(f"mixing {entry['mixing']!r} leaves nothing to learn from the faces that data names")
+    return found
+
+
+def objective_of(
+    entry: assemble.Entry,
+    params: assemble.Entry,
+    mix: mixing.Params,
+    teacher: Teacher,
+    dim: int,
+    head: Head | None,
+) -> Distillation:
+    """The loss that the entry names, under this teacher."""
+    return Distillation(
+        losses.build(params["losses"][entry["loss"]], teacher.classifier, teacher.scale),
+        teacher,
+        dim,
+        recognition=None if head is None else Recognition(head),
+        head=head,
+        weights=Weights(mix.recognition, mix.labelled, mix.unlabelled, mix.mixed),
+        mix=MixTarget(mix.T, mix.target, mix.divergence),
+    )
+
+
+def batches_of(
+    spec: model.ModelSpec,
+    entry: assemble.Entry,
+    params: assemble.Entry,
+    roles: Roles,
+    mix: mixing.Params,
+    settings: schedule.Params,
+    workers: int,
+) -> Batches:
+    """Labelled faces, as many unlabelled ones as `mix` says, and the mixed ones made of both."""
+    seed, augment = int(entry["seed"]), assemble.augment(entry, params)
+    sizes = {LABELLED: settings.batch, UNLABELLED: mix.batch_unlabelled}
+    streams = {
+        domain: Stream(role.faces, sizes[domain], seed, augment, domain)
+        for domain, role in roles.items()
+        if sizes[domain]
+    }
+    return Batches(
+        streams.get(LABELLED),
+        streams.get(UNLABELLED),
+        mix=mixing.mixer(mix),
+        mean=spec.mean,
+        std=spec.std,
+        seed=seed,
+        workers=workers,
+    )
+
+
+def teacher_of(
+    entry: assemble.Entry,
+    params: assemble.Entry,
+    roles: Roles,
+    trained: model.Model,
+    spec: model.ModelSpec,
+    cache: Path,
+    prepared: Path,
+) -> Teacher:
+    """The teacher `trained`: its outputs cached in `cache`, or the net itself for `targets: live`."""
+    dim, head, classes = trained.recogniser.dim, trained.head, trained.classes
+    if entry["targets"] == "live":
+        change = targets.renormalisation((spec.mean, spec.std), (trained.spec.mean, trained.spec.std))
+        return LiveTeacher(trained.recogniser, dim, head, classes, change)
+    if entry["targets"] != "cached":
+        raise ValueError(f"targets: {entry['targets']!r} is unknown (cached or live)")
+    if not assemble.augment(entry, params).only_flip:
+        raise ValueError(
+            f"cached targets know an image and its mirror image, and augment {entry['augment']!r} makes "
+            "others: write targets: live, or augment: flip"
+        )
+    more = losses.needs(params["losses"][entry["loss"]]) - {"embedding", "logits"}
+    if more:
+        raise ValueError(f"loss {entry['loss']!r} needs the teacher's {', '.join(more)}: write targets: live")
+    tables = {domain: table_of(cache, domain, role, prepared) for domain, role in roles.items()}
+    return CachedTeacher(tables, dim, head, classes)
+
+
+def table_of(cache: Path, domain: int, role: Role, prepared: Path) -> Table:
+    """A role's cached embeddings, checked against the dataset as it is now."""
+    sample_ids = Dataset(prepared / "crop" / role.dataset).table.column("sample_id").to_pylist()
+    return Table(targets.read(cache, targets.ROLES[domain], role.dataset, sample_ids), role.faces.rows)

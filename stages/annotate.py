@@ -1,0 +1,40 @@
+"""The five attributes of every face of one dataset, their cohorts, and how far the annotators agree."""
+
+from __future__ import annotations
+
+import pandas as pd
+import pyarrow as pa
+
+from pipeline import annotators, files, plugin, records, stage
+
+DEFAULT = ("truth", "pose")  # where an entry says nothing
+
+
+def main(run: stage.Run) -> None:
+    name = str(run.item)
+    frame = records.Dataset(run.prepared / "crop" / name).frame()
+    answers = {}
+    chosen = run.params["datasets"][name].get("annotators", DEFAULT)
+    with run.progress(len(chosen), f"annotate {name}") as bar:
+        for annotator in chosen:
+            module = plugin.load("annotators", annotator)
+            answers[annotator] = module.build(module.Params()).annotate(frame)
+            bar.advance()
+    best = annotators.combine(answers, frame.index)
+    agreement = annotators.agreement(answers)
+    with files.writing_dir(run.prepared / "annotate" / name) as folder:
+        table = pa.Table.from_pandas(best.assign(sample_id=frame["sample_id"]), preserve_index=False)
+        records.write_parquet(folder / "annotations.parquet", table.replace_schema_metadata())
+        files.write_json(folder / "agreement.json", agreement)
+    known = {name: int((best[name] != annotators.UNKNOWN).sum()) for name in annotators.ATTRIBUTES}
+    run.metrics({"faces": len(best), "known": known, "cohorts": cohorts(best), "agreement": agreement})
+
+
+def cohorts(best: pd.DataFrame) -> dict[str, int]:
+    """How many cohorts occur, and how many faces have one."""
+    known = best["cohort"][best["cohort"] != annotators.UNKNOWN]
+    return {"seen": int(known.nunique()), "faces": len(known)}
+
+
+if __name__ == "__main__":
+    stage.execute(main)

@@ -1,0 +1,69 @@
+"""Trains a student under a teacher, on faces with and without labels."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from pipeline import model, stage
+from pipeline.contracts import LABELLED, UNLABELLED
+from pipeline.evaluate import agreement, verify
+from pipeline.loader import Faces
+from pipeline.train import assemble, epochs_of
+from pipeline.train.student import Role, Roles, describe, distil, teacher_of
+
+
+def main(run: stage.Run) -> None:
+    name, params = str(run.item), run.params
+    entry = params["distill"][name]
+    teacher = model.load(Path("data/models") / entry["teacher"])
+    validation = faces_of(run, params["data"]["validation"], known=True)
+    roles, seed = roles_of(run), int(entry["seed"])
+    epochs = epochs_of(params, entry["epochs"], "distill")
+    spec = describe(name, entry, params, roles, teacher.spec, epochs)
+    cache = run.prepared / "targets" / entry["teacher"]
+    student = distil(
+        spec,
+        entry,
+        params,
+        roles,
+        teacher_of(entry, params, roles, teacher, spec, cache, run.prepared),
+        runtime=run.runtime,
+        checkpoints=run.checkpoints,
+        log=run.log,
+        bar=run.progress,
+        # for the curves alone: the last epoch is kept, whatever it says
+        validate=None
+        if validation is None
+        else lambda net: verify.validation_accuracy(net, validation, run.runtime, seed),
+    )
+    trained = student.save(Path("data/models") / name)
+    told: dict[str, Any] = {"epochs": epochs, "last": student.curves[-1], "curves": student.curves}
+    told["faces"] = {role.dataset: len(role.faces) for role in roles.values()}
+    told["identities"] = len(trained.classes)
+    if validation is not None:
+        alike = agreement.compare(trained, teacher, student.connector, validation, run.runtime)
+        told["teacher_student"] = alike
+    run.metrics(told)
+
+
+def faces_of(run: stage.Run, dataset: str, known: bool) -> Faces | None:
+    """The faces of `dataset` that may be used, with their identities where `known`; none of `none`."""
+    if dataset == assemble.NONE:
+        return None
+    return assemble.faces(run.prepared, dataset, run.runtime.cache_gb, needs_identity=known)
+
+
+def roles_of(run: stage.Run) -> Roles:
+    """The faces of the roles that are not empty."""
+    found = {}
+    for domain, role in ((LABELLED, "labelled"), (UNLABELLED, "unlabelled")):
+        dataset = run.params["data"][role]
+        faces = faces_of(run, dataset, known=domain == LABELLED)
+        if faces is not None:
+            found[domain] = Role(dataset, faces)
+    return found
+
+
+if __name__ == "__main__":
+    stage.execute(main)

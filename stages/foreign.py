@@ -1,0 +1,30 @@
+"""Takes a frozen ONNX recogniser in as a model: its file, its normalisation, and that nobody can audit it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from pipeline import model, stage
+from pipeline.backbones import onnx
+
+
+def main(run: stage.Run) -> None:
+    name = str(run.item)
+    entry = run.params["foreign"][name]
+    params = onnx.Params(**run.params["backbones"]["onnx"][entry["preset"]])
+    mean, std = onnx.normalisation(params)
+    spec = model.ModelSpec(
+        name=name,
+        kind="foreign",
+        backbone="onnx",
+        shape=params.model_dump(mode="json"),
+        size=params.size,
+        auditable=False,
+        mean=mean,
+        std=std,
+    )
+    model.save_foreign(Path("data/models") / name, spec, entry["weights"])
+
+
+if __name__ == "__main__":
+    stage.execute(main)

@@ -1,0 +1,69 @@
+"""Raw data of one dataset -> its samples in shards, its pair lists, and what could not be used."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import operator
+from collections import Counter
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from pipeline import files, plugin, records, stage
+from pipeline.sources import Skipped, Source, SourceError, per_identity, remarks
+
+LOG = logging.getLogger(__name__)
+RAW = Path("data/raw")
+COMMON = ("source", "crop", "detector", "detections", "annotators")  # the rest of an entry is its source's
+
+
+def main(run: stage.Run) -> None:
+    name = str(run.item)
+    entry, raw = run.params["datasets"][name], RAW / name
+    module = plugin.load("sources", entry["source"])
+    own = {key: value for key, value in entry.items() if key not in COMMON}
+    source: Source = module.build(module.Params(**own), raw, run.params)
+    about = {**source.about(), **detections(entry, raw), "dataset": name, "source": entry["source"]}
+    people: Counter[str] = Counter()
+    with files.writing_dir(run.prepared / "ingest" / name) as folder:
+        writer = records.Writer(folder)
+        with run.progress(operator.length_hint(source), f"ingest {name}") as bar:
+            for sample in source.samples():
+                bar.advance()
+                if isinstance(sample, Skipped):
+                    writer.skip(sample.sample_id, sample.reason)
+                    continue
+                writer.add(sample)
+                people.update([sample.identity] if sample.identity is not None else [])
+        total = writer.count + len(writer.set_aside)
+        records.check_set_aside(writer.set_aside, total, run.params["limits"]["set_aside"], f"dataset {name}")
+        pairs = records.pair_table(source.pairs())
+        notes = remarks(people, writer.count)
+        writer.close({**about, "notes": notes}, pairs)
+    for note in notes:
+        LOG.warning("%s: %s", name, note)
+    run.metrics(
+        {
+            "samples": writer.count,
+            "set_aside": len(writer.set_aside),
+            "reasons": dict(Counter(row["reason"] for row in writer.set_aside).most_common(10)),
+            "pairs": pairs.num_rows,
+            **per_identity(people),
+        }
+    )
+
+
+def detections(entry: Mapping[str, Any], raw: Path) -> dict[str, Any]:
+    """Name and hash of the file of detections: cropping depends on what is in it, through this dataset."""
+    if not entry.get("detections"):
+        return {}
+    path = raw / entry["detections"]
+    if not path.is_file():
+        raise SourceError(f"detections: {path} does not exist")
+    digest = hashlib.sha256(path.read_bytes()).hexdigest()
+    return {"detections": entry["detections"], "detections_sha256": digest}
+
+
+if __name__ == "__main__":
+    stage.execute(main)

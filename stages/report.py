@@ -1,0 +1,21 @@
+"""Everything that the other stages found, as one HTML page that needs nothing but itself."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from pipeline import files, stage
+from pipeline.report import page
+
+DATA = Path("data")
+
+
+def main(run: stage.Run) -> None:
+    html = page.build(DATA, run.params)
+    with files.writing_dir(DATA / "report") as folder:
+        (folder / "index.html").write_text(html)
+    run.figure(DATA / "report" / "index.html", "report.html")
+
+
+if __name__ == "__main__":
+    stage.execute(main)

@@ -1,0 +1,45 @@
+"""Landmark error against a loop."""
+
+import numpy as np
+import pytest
+
+from pipeline.evaluate.landmarks import nme
+
+
+def slow(predicted, truth, box):
+    values = []
+    for guess, real, (_, _, w, h) in zip(predicted, truth, box, strict=True):
+        d = [np.hypot(*(g - r)) for g, r in zip(guess, real, strict=True) if np.isfinite(r).all()]
+        values.append(np.mean(d) / np.sqrt(w * h) if d else np.nan)
+    return np.array(values)
+
+
+def faces(seed=0, n=6, points=9):
+    rng = np.random.default_rng(seed)
+    truth = rng.uniform(0, 64, (n, points, 2))
+    box = np.concatenate([rng.uniform(0, 5, (n, 2)), rng.uniform(20, 60, (n, 2))], 1)
+    return truth + rng.normal(0, 2, truth.shape), truth, box
+
+
+def test_against_a_loop_with_unknown_points():
+    predicted, truth, box = faces()
+    truth[0, 3] = np.nan
+    truth[2] = np.nan
+    np.testing.assert_allclose(nme(predicted, truth, box), slow(predicted, truth, box))
+    assert np.isnan(nme(predicted, truth, box)[2])
+
+
+def test_does_not_change_with_the_image_size_or_place():
+    predicted, truth, box = faces(1)
+    moved = nme(predicted * 3 + 7, truth * 3 + 7, box * 3)
+    np.testing.assert_allclose(moved, nme(predicted, truth, box))
+
+
+def test_extremes():
+    predicted, truth, box = faces(2)
+    assert (nme(truth, truth, box) == 0).all()
+    box[4, 2] = 0
+    with pytest.raises(ValueError, match="face 4 has no area"):
+        nme(predicted, truth, box)
+    with pytest.raises(ValueError, match="faces differ"):
+        nme(predicted[:2], truth, box)

@@ -1,0 +1,216 @@
+"""Overlap in Gaussian worlds: people are directions, images are noisy copies of them."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from pipeline.evaluate import impostors, overlap
+
+
+def make(dataset, people, images, seed, noise=0.8, unknown=False, names=None, directions=None):
+    """Faces of `people` (directions by name of the person in the world)."""
+    rng = np.random.default_rng(seed)
+    keys = [(person, k) for person in people for k in range(images)]
+    mean = np.stack([directions[person] for person, _ in keys])
+    vectors = mean + noise * rng.normal(size=(len(keys), 2, mean.shape[1])).transpose(1, 0, 2)
+    frame = pd.DataFrame(
+        {
+            "sample_id": [f"{dataset}/{people[person]}/{k}" for person, k in keys],
+            "identity": [None if unknown else people[person] for person, _ in keys],
+            "name": [None if names is None else names[person] for person, _ in keys],
+        },
+        dtype=object,
+    )
+    return overlap.Faces.of(dataset, frame, vectors.transpose(1, 0, 2).astype(np.float32))
+
+
+def directions(count, size=48, seed=0):
+    return dict(enumerate(np.random.default_rng(seed).normal(size=(count, size))))
+
+
+def world(seed=0, size=48):
+    """300 training people, 40 unlabelled, 100 of a benchmark; 20 and 10 of the benchmark's are planted."""
+    where = directions(1000, size, seed)
+    test = {p: f"test{p}" for p in range(100)}
+    labelled = {p: f"train{p}" for p in [*range(20), *range(100, 400)]}
+    wild = {p: f"wild{p}" for p in [*range(20, 30), *range(400, 440)]}
+    return (
+        [
+            make("train", labelled, 8, 1, directions=where),
+            make("wild", wild, 4, 2, unknown=True, directions=where),
+        ],
+        [make("test", test, 6, 3, directions=where)],
+        {f"train{p}" for p in range(100, 160)},
+    )
+
+
+def find(training, protected, held_out, rate=1e-4):
+    kinds = overlap.kinds(training, protected)
+    limits = impostors.thresholds(training, held_out, kinds, rate)
+    matches = overlap.matches(training, protected, kinds)
+    values = {kind: limit.value for kind, (limit, _) in limits.items()}
+    return overlap.exclusions(training, protected, matches, values), limits, matches
+
+
+def test_finds_the_planted_and_few_others():
+    """Ten worlds: every planted person goes, and no more others than three times the stated rate."""
+    rate, wrong, wild_found, allowed = 1e-4, 0, 0, 0.0
+    for seed in range(10):
+        training, protected, held_out = world(seed)
+        rows, _, matches = find(training, protected, held_out, rate)
+        allowed += rate * sum(match.compared for match in matches.values())
+        people = {row["identity"] for row in rows if row["dataset"] == "train"}
+        assert {f"train{p}" for p in range(20)} <= people
+        wrong += len(people) - 20
+        for row in rows:
+            assert row["reason"] == "embedding"
+            planted = row["matched"].removeprefix("test") == row["sample_id"].split("/")[1].lstrip("trainwld")
+            if row["dataset"] == "wild":
+                wild_found += planted
+                wrong += not planted
+    assert wild_found >= 0.9 * 10 * 40
+    assert wrong <= 3 * allowed
+
+
+def test_every_image_of_a_person_goes_with_the_numbers_that_say_why():
+    training, protected, held_out = world()
+    rows, limits, _ = find(training, protected, held_out)
+    table = pd.DataFrame(rows, columns=overlap.COLUMNS)
+    mine = table[table["identity"] == "train3"]
+    assert len(mine) == 8
+    assert mine["similarity"].nunique() == 1
+    assert set(mine["matched"]) == {"test3"}
+    assert set(mine["threshold"]) == {limits[True, True][0].value}
+    assert (table["similarity"] >= table["threshold"]).all()
+    wild = table[table["dataset"] == "wild"]
+    assert wild["identity"].isna().all()
+    assert set(wild["threshold"]) == {limits[False, True][0].value}
+    assert overlap.summary(rows, training)["train"]["removed_people"] == table["identity"].nunique()
+
+
+def test_units_against_a_loop():
+    training, _, _ = world()
+    faces = training[0]
+    for unit, label in enumerate(faces.units.label):
+        rows = [i for i, person in enumerate(faces.identity) if person == label]
+        mean = np.mean([faces.vector[i] for i in rows], 0, dtype=np.float64)
+        np.testing.assert_allclose(faces.units.vector[unit], mean / np.linalg.norm(mean), atol=1e-6)
+        assert set(np.flatnonzero(faces.units.of_row == unit)) == set(rows)
+    match = overlap.nearest(training[1], [faces], (False, True))
+    best = (training[1].units.vector @ faces.units.vector.T).max(1)
+    np.testing.assert_allclose(match.similarity, best, atol=1e-6)
+    assert match.compared == len(training[1].units.label) * len(faces.units.label)
+
+
+def pairs_by_loop(faces, held_out, kind):
+    """Every comparison of different people, one at a time, each pair of two people's units once."""
+    people = {label: faces.units.vector[i] for i, label in enumerate(faces.units.label)}
+    images = {
+        (person, i): faces.vector[i] / np.linalg.norm(faces.vector[i])
+        for i, person in enumerate(faces.identity)
+    }
+    centroids = {(person, -1): vector for person, vector in people.items()}
+    left, right = (centroids if side else images for side in kind)
+    seen, scores = set(), []
+    for (a, i), x in left.items():
+        for (b, j), y in right.items():
+            usable = b in held_out and (kind[0] or a in held_out) and a != b
+            if usable and frozenset([(a, i), (b, j)]) not in seen:
+                seen.add(frozenset([(a, i), (b, j)]))
+                scores.append(float(x @ y))
+    return np.sort(scores)
+
+
+@pytest.mark.parametrize("kind", [(True, True), (True, False), (False, True), (False, False)])
+def test_impostors_against_a_loop(kind, monkeypatch):
+    where = directions(12)
+    faces = make("train", {p: f"p{p:02d}" for p in range(12)}, 3, 0, directions=where)
+    for held_out in ({"p01", "p05", "p11"}, None):
+        expected = pairs_by_loop(faces, held_out or set(faces.identity), kind)
+        found = impostors.compare([faces], held_out, kind)
+        np.testing.assert_allclose(found.top, expected, atol=1e-6)
+        monkeypatch.setattr(impostors, "CELLS", 50)
+        np.testing.assert_allclose(impostors.compare([faces], held_out, kind).top, expected, atol=1e-6)
+
+
+def test_large_sets_are_thinned_not_refused(monkeypatch):
+    monkeypatch.setattr(impostors, "COMPARISONS", 400)
+    faces = make("train", {p: f"p{p}" for p in range(60)}, 2, 0, directions=directions(60))
+    for kind in ((True, True), (False, False), (True, False)):
+        assert 100 < impostors.compare([faces], None, kind).count <= 400
+
+
+def test_without_identities_only_the_bulk_is_used():
+    where = directions(500)
+    unknown = make("wild", {p: f"p{p}" for p in range(200)}, 2, 0, unknown=True, directions=where)
+    protected = make("test", {p: f"t{p}" for p in range(190, 240)}, 4, 1, directions=where)
+    rows, limits, _ = find([unknown], [protected], None)
+    assert limits[False, True][0].method == "bulk"
+    assert not limits[False, True][0].supported
+    found = {row["sample_id"].split("/")[1] for row in rows}
+    assert {f"p{p}" for p in range(190, 200)} <= found
+    assert len(found) <= 14
+
+
+def test_too_few_held_out_people_count_as_none(caplog):
+    faces = make("train", {p: f"p{p}" for p in range(12)}, 3, 0, directions=directions(12))
+    one = impostors.thresholds([faces], {"p1"}, [(True, True)], 1e-3)[True, True]
+    everyone = impostors.thresholds([faces], None, [(True, True)], 1e-3)[True, True]
+    assert one[0] == everyone[0]
+    assert "everyone is an impostor" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("José Ramírez", "jose_ramirez"),
+        ("George W. Bush", "GEORGE-W-BUSH"),
+        ("Straße", "STRASSE"),
+        ("Li Na", "li  na"),
+        ("Ⅷ Henry", "viii henry"),
+        ("Анна Ёлкина", "анна елкина"),
+    ],
+)
+def test_names_that_are_one(one, other):
+    assert overlap.normal_name(one) == overlap.normal_name(other) != ""
+
+
+def test_names_that_are_none_or_two():
+    assert {overlap.normal_name(name) for name in (None, "", "  -_.", "0000045", "12 34", float("nan"))} == {
+        ""
+    }
+    assert overlap.normal_name("Anna B1") != overlap.normal_name("Anna B2")
+    assert overlap.normal_name("किरण") != overlap.normal_name("करण")  # a vowel sign is no accent
+
+
+def test_by_name_takes_the_whole_identity_and_outranks_embeddings():
+    where = directions(40)
+    names = {p: f"Person {chr(65 + p)}" for p in range(26)}
+    train = make("train", {p: f"id{p}" for p in range(20)}, 3, 0, names=names, directions=where)
+    train.name[4] = None  # one image of id1 has lost its name
+    test = make("test", {p: f"t{p}" for p in (1, 25)}, 3, 1, names={1: "PERSON_B", 25: "z"}, directions=where)
+    rows = overlap.by_name(train, [test])
+    assert [row["sample_id"] for row in rows] == [f"train/id1/{k}" for k in range(3)]
+    assert {row["matched"] for row in rows} == {"PERSON_B"}
+    every, _, _ = find([train], [test], None, 1e-3)
+    assert {row["reason"] for row in every if row["identity"] == "id1"} == {"name"}
+    assert len(every) == len({(row["dataset"], row["sample_id"]) for row in every})
+
+
+def test_nothing_to_compare():
+    faces = make("train", {p: f"p{p}" for p in range(5)}, 2, 0, directions=directions(5))
+    assert overlap.nearest(faces, [faces], (False, True)) is None
+    assert overlap.kinds([faces], [faces]) == [(True, True)]
+    rows, _, _ = find([faces], [make("t", {9: "t"}, 2, 0, directions=directions(10, seed=5))], None, 1e-6)
+    assert rows == []
+    assert overlap.summary(rows, [faces])["train"]["removed_faces"] == 0
+
+
+def test_a_broken_embedding_names_its_face():
+    frame = pd.DataFrame(
+        {"sample_id": ["a", "b"], "identity": ["x", None], "name": [None, None]}, dtype=object
+    )
+    broken = np.ones((2, 2, 4), np.float32)
+    broken[1, 1] = np.nan
+    with pytest.raises(ValueError, match="sample 'b' is not finite"):
+        overlap.Faces.of("train", frame, broken)

@@ -1,0 +1,75 @@
+"""Charts: no foreign colour or date inside, ids that no other chart has, points where they belong."""
+
+from __future__ import annotations
+
+import re
+
+from pipeline.report import figures
+
+SERIES = {"a": ([1.0, 2.0, 3.0], [1.0, 0.5, 0.25]), "b": ([1.0, 2.0], [2.0, 1.0])}
+GROUPS = {"list": {"a": (90.0, 88.0, 91.0), "b": (80.0, None, None)}, "other": {"a": (70.0, 60.0, 75.0)}}
+
+
+def ids(svg: str) -> set[str]:
+    return set(re.findall(r'id="([^"]+)"', svg))
+
+
+def test_svg_takes_the_colours_of_the_page() -> None:
+    svg = figures.lines(SERIES, "name", "Title", "epoch")
+    assert svg.startswith("<svg viewBox=")
+    assert "currentColor" in svg
+    assert "var(--line)" in svg
+    assert figures.INK not in svg
+    assert figures.FAINT not in svg
+    assert not re.search(r"#000000|fill: black|stroke: #ffffff", svg)
+    assert "<metadata" not in svg
+    assert "Title" in svg
+
+
+def test_same_values_same_bytes_and_ids_of_its_own() -> None:
+    first = figures.lines(SERIES, "one", "Title", "epoch")
+    assert first == figures.lines(SERIES, "one", "Title", "epoch")
+    second = figures.lines(SERIES, "two", "Title", "epoch")
+    assert ids(first)
+    assert not ids(first) & ids(second)
+    used = set(re.findall(r"#([mp][0-9a-f]{6,})", first))
+    assert used <= ids(first)
+
+
+def test_a_label_has_one_colour_in_every_chart() -> None:
+    order = ["x", "a", "b"]
+    assert figures.colours(["b"], order)["b"] == figures.colours(["a", "b", "new"], order)["b"]
+    assert len(set(figures.colours(order, order).values())) == 3
+    svg = figures.lines({"b": SERIES["b"]}, "n", "t", "x", order)
+    assert figures.COLOURS[2] in svg
+    assert figures.COLOURS[0] not in svg
+
+
+def test_legend_says_each_label_once() -> None:
+    svg = figures.intervals(GROUPS, "n", "t", "x")
+    assert len(re.findall(r">a<", svg)) == 1
+    assert len(re.findall(r">b<", svg)) == 1
+    assert ">only<" not in figures.intervals({"l": {"only": (1.0, 0.5, 1.5)}}, "n", "t", "x")
+
+
+def test_interval_spans_its_ends() -> None:
+    """In the drawing the bar reaches as far left and right of the point as its ends say."""
+    svg = figures.intervals({"l": {"a": (10.0, 8.0, 14.0)}}, "n", "t", "x")
+    ends = r'<path d="M ([\d.]+) [\d.]+ \nL ([\d.]+) [\d.]+ \n"'
+    bar = re.search(rf"{ends}[^>]*stroke: {figures.COLOURS[0]}", svg)
+    assert bar is not None
+    point = re.search(rf'<use [^>]*x="([\d.]+)"[^>]*fill: {figures.COLOURS[0]}', svg)
+    assert point is not None
+    left, right, middle = float(bar[1]), float(bar[2]), float(point[1])
+    assert abs((right - middle) / (middle - left) - 2.0) < 0.01
+
+
+def test_roc_without_a_single_positive_rate() -> None:
+    """Few pairs can leave FAR 0 and 1 alone: what is left is one point."""
+    svg = figures.roc({"a": ([0.0, 1.0], [0.5, 1.0])}, "n", "front", [])
+    assert "front" in svg
+
+
+def test_values_at_and_below_zero() -> None:
+    assert "<svg" in figures.lines({"a": ([1.0, 2.0], [0.0, -1.0])}, "n", "t", "x")
+    assert "<svg" in figures.lines({"a": ([1.0], [1e-9])}, "n", "t", "x", log=True)

@@ -1,0 +1,71 @@
+"""Results side by side: order, numbers in percent, who is compared with whom."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+
+from pipeline.report import results
+from pipeline.report.gather import Results
+
+EVALUATED = {"expert": 0.99, "teacher": 0.95, "alone": 0.8, "student": 0.9}  # as in conftest
+
+
+def test_scores_by_list(data: Path, params: dict[str, Any]) -> None:
+    table = results.by_list(results.scores(Results(data, params)))
+    assert list(table) == ["bench front", "bench wild"]
+    assert list(table["bench wild"]) == ["expert", "teacher", "alone", "student"]
+    value, low, high = table["bench wild"]["teacher"].point
+    assert (value, low, high) == pytest.approx((95, 93, 96))
+
+
+def test_benchmarks_are_named_where_there_are_several(data: Path, params: dict[str, Any]) -> None:
+    two = {**params, "data": {**params["data"], "benchmarks": ["other", "bench"]}}
+    assert results.title_of(Results(data, two), "bench", "front_profile") == "bench: front profile"
+    assert results.title_of(Results(data, params), "bench", "front_profile") == "front profile"
+
+
+def test_rows_of_all_models(data: Path, params: dict[str, Any]) -> None:
+    rows = {row.model.name: row for row in results.rows(Results(data, params))}
+    assert list(rows) == ["expert", "teacher", "alone", "student"]
+    assert rows["student"].share == pytest.approx(EVALUATED["student"] / EVALUATED["teacher"])
+    assert rows["teacher"].share is None
+    assert rows["student"].times[0]["ms"] == 3.2
+    assert [name for name, row in rows.items() if not row.auditable] == ["expert"]
+    assert rows["alone"].mean == pytest.approx(80)
+
+
+def test_a_model_that_was_not_evaluated(data: Path, params: dict[str, Any]) -> None:
+    more = {**params, "train": {**params["train"], "new": {"backbone": "ir"}}}
+    row = next(row for row in results.rows(Results(data, more)) if row.model.name == "new")
+    assert (row.mean, row.cost, row.times) == (None, {}, [])
+
+
+def test_differences_are_of_student_and_the_same_net_alone(data: Path, params: dict[str, Any]) -> None:
+    found = results.differences(Results(data, params))
+    assert [(c.first, c.second) for c in found] == [("alone", "student"), ("teacher", "student")]
+    for row in found[0].rows:
+        means = {}
+        for model in ("alone", "student"):
+            table = pd.read_parquet(data / f"prepared/evaluate/{model}/scores.parquet")
+            mine = table[table["protocol"] == row["protocol"]]
+            means[model] = sum(map(bool, mine["correct"])) / len(mine)
+        assert row["difference"] == pytest.approx(means["student"] - means["alone"])
+        assert row["point"][0] == pytest.approx(100 * row["difference"])
+
+
+def test_tar_lines(data: Path, params: dict[str, Any]) -> None:
+    row = results.by_list(results.scores(Results(data, params)))["bench front"]
+    lines = results.tars(row)
+    assert [line["far"] for line in lines] == [0.01, 0.001]
+    assert lines[0]["models"]["alone"]["tar"] == pytest.approx(0.7)
+    assert lines[1]["models"]["alone"]["tar"] is None
+
+
+def test_roc_of_each_list(data: Path, params: dict[str, Any]) -> None:
+    charts = dict(results.roc_charts(Results(data, params)))
+    assert list(charts) == ["bench front", "bench wild"]
+    assert all(name in charts["bench front"] for name in EVALUATED)

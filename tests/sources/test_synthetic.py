@@ -1,0 +1,122 @@
+"""The synthetic source: built from params alone, refused by name, recognisable but not by raw pixels."""
+
+from itertools import islice
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from pipeline import records
+from pipeline.geometry import aligned
+from pipeline.sources import SourceError, synthetic
+from pipeline.synthetic import protocols
+
+WORLDS = {
+    "home": {},
+    "shifted": {"race": {"black": 1, "east_asian": 0, "indian": 0, "latino": 0, "white": 0}},
+}
+NOTHING = Path("no/such/place")
+
+
+def settings(worlds=WORLDS, world_seed=0, **parts):
+    sizes = {
+        "labelled": {"identities": 4, "images": 2, "planted": 1},
+        "unlabelled": {"identities": 2, "images": 2, "planted": 1},
+        "validation": {"identities": 2, "images": 2},
+        "test": {"identities": 20, "images": 1},
+    }
+    return {"worlds": worlds, "world_seed": world_seed, "sizes": {"smoke": {"world": sizes | parts}}}
+
+
+def build(part="labelled", world="home", **kwargs):
+    return synthetic.build(synthetic.Params(part=part, world=world), NOTHING, settings(**kwargs))
+
+
+def test_every_part_yields_what_its_size_says():
+    counts = {
+        part: sum(1 for _ in build(part).samples()) for part in ("labelled", "unlabelled", "validation")
+    }
+    assert counts == {"labelled": 8, "unlabelled": 4, "validation": 4}
+    assert build().pairs() == []
+
+
+def test_pairs_name_samples_of_the_test_part():
+    source = build("test", test={"identities": 20, "images": 2})
+    rows = source.pairs()
+    some = {sample.sample_id for sample in islice(source.samples(), 12)}
+    assert {kind for sample in some for kind in [sample.split("/")[1]]} == set(protocols.image_names(2))
+    ids = {f"t{index:06d}/{name}" for index in range(20) for name in protocols.image_names(2)}
+    assert {row[side] for row in rows for side in ("a", "b")} <= ids
+    assert records.pair_table(rows).num_rows == len(rows) > 0
+
+
+def test_samples_fit_the_schema_and_read_the_same_twice(tmp_path):
+    source = build()
+    writer = records.Writer(tmp_path)
+    for sample in source.samples():
+        writer.add(sample)
+    writer.close(source.about())
+    stored = records.Dataset(tmp_path)
+    assert len(stored) == 8
+    assert [bytes(stored.image_bytes(row)) for row in range(8)] == [s.image for s in source.samples()]
+    assert stored.about["part"] == "labelled"
+    assert np.isfinite(stored.points("points68")).all()
+
+
+def test_a_shifted_world_has_other_people_but_plants_those_of_the_test():
+    races = {sample.identity: sample.race for sample in build(world="shifted").samples()}
+    home = {sample.identity: sample.race for sample in build().samples()}
+    assert [races[f"l00000{index}"] for index in range(3)] == [0, 0, 0]
+    assert races["l000003"] == home["l000003"]
+
+
+@pytest.mark.parametrize(
+    ("world", "worlds", "named"),
+    [
+        ("hoem", WORLDS, r"worlds.hoem \(did you mean 'home'"),
+        ("home", {"home": {"blur": 2}}, r"worlds.home.blur"),
+        ("home", {"home": {"lihgt": 1}}, r"worlds.home.lihgt"),
+        ("home", {"home": {"age": {"young": 1, "adult": 1, "old": 0}}}, r"worlds.home.*age shares"),
+    ],
+)
+def test_wrong_worlds_are_refused_by_name(world, worlds, named):
+    with pytest.raises(SourceError, match=named):
+        build(world=world, worlds=worlds)
+
+
+def test_wrong_sizes_are_refused_by_name():
+    with pytest.raises(SourceError, match=r"sizes.smoke.world.labelled.images"):
+        build(labelled={"identities": 3, "images": 0})
+    with pytest.raises(SourceError, match="chosen one alone"):
+        synthetic.build(synthetic.Params(part="test"), NOTHING, settings() | {"sizes": {"a": {}, "b": {}}})
+
+
+def test_unknown_parts_are_refused():
+    with pytest.raises(ValueError, match="part"):
+        synthetic.Params(part="train")
+
+
+def pixels(sample):
+    crop, _ = aligned(records.decode(sample.image), np.reshape(sample.points5, (5, 2)), 64)
+    small = cv2.resize(crop, (16, 16), interpolation=cv2.INTER_AREA).astype(np.float64).ravel()
+    small -= small.mean()
+    return small / np.linalg.norm(small)
+
+
+def test_raw_pixels_do_not_recognise_people(monkeypatch):
+    """Were backgrounds, light or framing a person's own, 16 x 16 pixels would tell who it is."""
+    monkeypatch.setattr(protocols, "KINDS", {"front": protocols.KINDS["front"]})
+    monkeypatch.setattr(protocols, "PROTOCOLS", {"front": ("front", "front")})
+    source = build("test", test={"identities": 40, "images": 4})
+    found = {sample.sample_id: pixels(sample) for sample in source.samples()}
+    rows = source.pairs()
+    score = np.array([found[row["a"]] @ found[row["b"]] for row in rows])
+    same, fold = np.array([row["same"] for row in rows]), np.array([row["fold"] for row in rows])
+    right = []
+    for held in range(10):
+        known = fold != held
+        best = max(np.unique(score[known]), key=lambda t: ((score[known] >= t) == same[known]).mean())
+        right.append(((score[~known] >= best) == same[~known]).mean())
+    assert len(rows) == 480
+    assert 0.45 < np.mean(right) < 0.65

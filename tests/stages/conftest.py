@@ -1,0 +1,100 @@
+import contextlib
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import SimpleNamespace
+
+import cv2
+import numpy as np
+import pytest
+
+from pipeline import geometry
+
+PARAMS = {
+    "limits": {"set_aside": 0.5},
+    "crops": {
+        "aligned": {"method": "aligned", "size": 64, "quality": 95},
+        "tight": {"method": "unaligned", "size": 48, "margin": 0.0, "quality": 101},
+    },
+    "detectors": {"source": {}, "file": {}, "yunet": {"weights": "data/models/none", "score": 0.6}},
+}
+
+
+@dataclass
+class FakeRun:
+    """What the stages that prepare data use of `stage.Run`, kept in memory."""
+
+    item: str
+    params: dict
+    benchmark: bool = False
+    workers: int = 1
+    told: dict = field(default_factory=dict)
+    figures: dict = field(default_factory=dict)
+    steps: int = 0
+
+    @property
+    def prepared(self):
+        return Path("data/benchmarks" if self.benchmark else "data/prepared")
+
+    @property
+    def runtime(self):
+        return SimpleNamespace(workers=self.workers)
+
+    def metrics(self, values):
+        self.told = dict(values)
+
+    def figure(self, path, name=None):
+        self.figures[name] = Path(path).read_bytes()
+
+    @contextlib.contextmanager
+    def progress(self, total, what):
+        def advance(steps=1):
+            self.steps += steps
+
+        yield SimpleNamespace(advance=advance)
+
+
+@pytest.fixture
+def run(tmp_path, monkeypatch):
+    """run("faces", source="folder", ...) -> a run over dataset `faces`, in an empty working directory."""
+    monkeypatch.chdir(tmp_path)
+
+    def make(item="faces", *, benchmark=False, workers=1, limit=0.5, **entry):
+        params = PARAMS | {"datasets": {item: {"source": "folder"} | entry}, "limits": {"set_aside": limit}}
+        return FakeRun(item, params, benchmark, workers)
+
+    return make
+
+
+@pytest.fixture
+def jpeg():
+    """jpeg(seed) -> bytes of a small picture, another for every seed."""
+
+    def make(seed=0):
+        picture = np.random.default_rng(seed).integers(0, 256, (90, 80, 3), np.uint8)
+        return cv2.imencode(".jpg", cv2.GaussianBlur(picture, (0, 0), 2))[1].tobytes()
+
+    return make
+
+
+@pytest.fixture
+def landmarks():
+    """landmarks(seed) -> 5 points (x, y) of a face in such a picture."""
+
+    def make(seed=0):
+        points = geometry.template(60) + np.random.default_rng(seed).normal(0, 1, (5, 2)) + [10, 12]
+        return np.round(points, 2).ravel().tolist()
+
+    return make
+
+
+@pytest.fixture
+def raw(run):
+    """raw({"Al/1.jpg": bytes}, "faces") lays files below data/raw/faces."""
+
+    def make(entries, item="faces"):
+        for path, data in entries.items():
+            place = Path("data/raw") / item / path
+            place.parent.mkdir(parents=True, exist_ok=True)
+            place.write_bytes(data)
+
+    return make

@@ -1,0 +1,156 @@
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from pipeline import crops, geometry, records
+from pipeline.detectors import DetectorError
+from pipeline.params.schema import Dataset
+from pipeline.records import Sample
+from stages import crop
+
+OUT = Path("data/prepared/crop/faces")
+
+
+def lay(samples, set_aside=(), pairs=()):
+    """An ingested dataset `faces`."""
+    folder = Path("data/prepared/ingest/faces")
+    folder.mkdir(parents=True)
+    writer = records.Writer(folder, rows_per_shard=50, set_aside=list(set_aside))
+    for sample in samples:
+        writer.add(sample)
+    writer.close({"dataset": "faces", "source": "folder", "notes": []}, records.pair_table(pairs))
+
+
+@pytest.fixture
+def faces(jpeg, landmarks):
+    return [
+        Sample(f"Al/{i}.jpg", jpeg(i), "Al", "Al", [8, 9, 50, 60], landmarks(i), age=30.0, roll=0.0)
+        for i in range(5)
+    ]
+
+
+def test_aligned_crops_and_what_is_known_of_them(run, faces):
+    lay(faces)
+    ran = run()
+    crop.main(ran)
+    dataset = records.Dataset(OUT)
+    for before, after in zip(faces, dataset.samples(), strict=True):
+        points = np.reshape(before.points5, (5, 2))
+        image, matrix = geometry.aligned(records.decode(before.image), points, 64)
+        assert after.image == records.encode(image, 95)
+        np.testing.assert_allclose(
+            np.reshape(after.points5, (5, 2)), geometry.apply(matrix, points), atol=1e-4
+        )
+        np.testing.assert_allclose(after.box, geometry.move_box(matrix, before.box), atol=1e-4)
+        assert after.roll == pytest.approx(geometry.rotation(matrix), abs=1e-4)
+        assert (after.sample_id, after.identity, after.name, after.age) == (before.sample_id, "Al", "Al", 30)
+    expected = {"method": "aligned", "size": 64, "margin": 0.0, "quality": 95, "colour": "RGB"}
+    assert {key: dataset.about[key] for key in expected} == expected
+    assert {key: dataset.about[key] for key in ("dataset", "crop", "detector", "count")} == {
+        "dataset": "faces",
+        "crop": "aligned",
+        "detector": "source",
+        "count": 5,
+    }
+    assert ran.told == {"crops": 5, "set_aside": 0, "pairs": 0, "broken_pairs": 0}
+    assert ran.steps == 5
+
+
+def test_unaligned_crops_need_only_the_box(run, faces):
+    for face in faces:
+        face.points5 = None
+    lay(faces)
+    crop.main(run(crop="tight"))
+    dataset = records.Dataset(OUT)
+    first = next(dataset.samples())
+    image, matrix = geometry.unaligned(records.decode(faces[0].image), faces[0].box, 48, 0.0)
+    np.testing.assert_array_equal(records.decode(first.image), image)
+    np.testing.assert_allclose(first.box, geometry.move_box(matrix, faces[0].box), atol=1e-5)
+    assert dataset.about["method"] == "unaligned"
+
+
+def test_workers_do_not_change_a_byte(run, jpeg, landmarks):
+    lay([Sample(f"{i}.jpg", jpeg(i % 7), points5=landmarks(i)) for i in range(150)])
+    written = []
+    for workers in (0, 3):
+        crop.main(run(workers=workers))
+        written.append({path.name: path.read_bytes() for path in OUT.iterdir()})
+    assert written[0] == written[1]
+
+
+def test_what_gives_no_crop_joins_what_was_set_aside_before(run, faces, jpeg):
+    bad = [
+        Sample("line.jpg", jpeg(), points5=[1, 1, 2, 2, 3, 3, 4, 4, 5, 5]),
+        Sample("box.jpg", jpeg(), box=[1, 2, 30, 40]),
+        Sample("nothing.jpg", jpeg()),
+        Sample("torn.jpg", b"\xff\xd8", points5=[1.0] * 10),
+    ]
+    pair = {"protocol": "p", "fold": 0, "same": True}
+    pairs = [pair | {"a": "Al/0.jpg", "b": "Al/1.jpg"}, pair | {"a": "Al/0.jpg", "b": "line.jpg"}]
+    lay([*faces, *bad], [{"sample_id": "early.jpg", "reason": "truncated image"}], pairs)
+    ran = run()
+    crop.main(ran)
+    dataset = records.Dataset(OUT)
+    assert len(dataset) == 5
+    aside = dataset.set_aside()
+    assert aside["sample_id"].tolist() == ["early.jpg", "line.jpg", "box.jpg", "nothing.jpg", "torn.jpg"]
+    reasons = aside["reason"].tolist()
+    assert reasons[1].startswith("landmarks lie on a line")
+    assert reasons[2] == "an aligned crop needs landmarks, here is only a box"
+    assert reasons[3] == "the source gives neither box nor landmarks"
+    assert reasons[4].startswith("not an image")
+    assert dataset.pairs().shape[0] == 2
+    assert ran.told == {"crops": 5, "set_aside": 4, "pairs": 2, "broken_pairs": 1}
+
+
+def test_the_limit_holds_for_both_stages_together(run, faces, jpeg):
+    early = [{"sample_id": f"{i}.jpg", "reason": "truncated image"} for i in range(2)]
+    lay([*faces, Sample("x.jpg", jpeg())], early)
+    with pytest.raises(records.TooManySetAsideError, match=r"dataset faces: 3 of 8 samples"):
+        crop.main(run(limit=0.3))
+    assert list(Path("data/prepared/crop").iterdir()) == []
+
+
+def test_a_landmarks_file_that_misses_a_face(run, raw, faces):
+    lay(faces)
+    entries = {face.sample_id: [*face.box, 0.9, *face.points5] for face in faces[1:]}
+    raw({"faces.json": json.dumps(entries).encode()})
+    for face in faces:
+        face.points5 = None
+    crop.main(run(detector="file", detections="faces.json"))
+    dataset = records.Dataset(OUT)
+    assert len(dataset) == 4
+    missed = {"sample_id": "Al/0.jpg", "reason": "faces.json has no entry for it"}
+    assert dataset.set_aside().to_dict("records") == [missed]
+
+
+def test_a_short_key_that_fits_two_faces_fails_before_anything_is_cropped(run, raw, faces):
+    lay([*faces, Sample("Bo/1.jpg", faces[0].image)])
+    raw({"faces.json": json.dumps({"1.jpg": [0.0] * 15}).encode()})
+    with pytest.raises(DetectorError, match=r"'1\.jpg' fits both Al/1\.jpg and Bo/1\.jpg"):
+        crop.main(run(detector="file", detections="faces.json"))
+    assert not Path("data/prepared/crop").exists()
+
+
+def test_a_contact_sheet_of_24_faces_goes_to_tracking_alone(run, faces):
+    lay(faces * 10)
+    ran = run()
+    crop.main(ran)
+    picture = records.decode(ran.figures["crops.png"])
+    assert picture.shape == (4 * 128, 6 * 128, 3)
+    assert not list(Path("data").rglob("*.png"))
+
+
+def test_an_empty_dataset(run):
+    lay([])
+    ran = run()
+    crop.main(ran)
+    assert len(records.Dataset(OUT)) == 0
+    assert ran.told["crops"] == 0
+
+
+def test_defaults_are_the_schema_s():
+    assert (Dataset(source="x").crop, Dataset(source="x").detector) == (crop.CROP, crop.DETECTOR)
+    assert crops.Params(size=64).method == "aligned"

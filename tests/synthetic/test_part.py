@@ -1,0 +1,163 @@
+"""A part: the same bytes however it is drawn, labels that fit, people who are who they should be."""
+
+import hashlib
+from dataclasses import replace
+from itertools import islice
+
+import numpy as np
+import pytest
+import torch
+
+from pipeline import records
+from pipeline.synthetic.part import Studio
+from pipeline.synthetic.world import RACES, Sizes, World, planted
+
+SIZES = Sizes.model_validate(
+    {
+        "labelled": {"identities": 5, "images": 3, "planted": 2},
+        "unlabelled": {"identities": 3, "images": 2, "planted": 1},
+        "validation": {"identities": 2, "images": 2},
+        "test": {"identities": 4, "images": 1},
+    }
+)
+
+
+def studio(part="labelled", world_seed=3, **knobs):
+    return Studio(world_seed, part, World(**knobs), World(), SIZES)
+
+
+def digest(samples):
+    return {sample.sample_id: hashlib.sha256(sample.image).hexdigest() for sample in samples}
+
+
+@pytest.fixture(scope="module")
+def labelled():
+    return list(studio().samples())
+
+
+@pytest.fixture
+def threads():
+    before = torch.get_num_threads()
+    yield torch.set_num_threads
+    torch.set_num_threads(before)
+
+
+@pytest.mark.parametrize(("people", "photographs"), [(1, 1), (3, 7)])
+def test_an_image_does_not_depend_on_its_batch(labelled, people, photographs):
+    split = replace(studio(), people=people, photographs=photographs)
+    again = list(split.samples())
+    assert digest(again) == digest(labelled)
+    assert [vars(sample) for sample in again] == [vars(sample) for sample in labelled]
+
+
+def test_an_image_does_not_depend_on_threads(labelled, threads):
+    threads(2)
+    two = digest(studio().samples())
+    threads(1)
+    assert two == digest(studio().samples()) == digest(labelled)
+
+
+def test_more_identities_and_images_leave_the_others_as_they_are(labelled):
+    sizes = SIZES.model_copy(
+        update={"labelled": SIZES.labelled.model_copy(update={"identities": 7, "images": 4})}
+    )
+    larger = digest(replace(studio(), sizes=sizes).samples())
+    own = {sample.sample_id: larger[sample.sample_id] for sample in labelled if sample.sample_id < "l000003"}
+    assert own == {key: value for key, value in digest(labelled).items() if key < "l000003"}
+
+
+def test_no_two_images_are_alike_and_another_seed_is_another_world(labelled):
+    one, other = digest(labelled), digest(islice(studio(world_seed=4).samples(), 3))
+    assert len(set(one.values())) == len(one) == 15
+    assert not set(one.values()) & set(other.values())
+
+
+def test_landmarks_lie_in_the_box_and_the_box_in_the_image(labelled):
+    for sample in labelled:
+        x, y, width, height = sample.box
+        points = np.reshape(sample.points68, (-1, 2))
+        inside = (points >= [x - 0.01, y - 0.01]) & (points <= [x + width + 0.01, y + height + 0.01])
+        assert inside.all(1).mean() > 0.9
+        side = records.decode(sample.image).shape[0]
+        assert x >= 0
+        assert y >= 0
+        assert x + width <= side - 1 + 1e-3
+        assert y + height <= side - 1 + 1e-3
+        assert width * height > 0.15 * side * side
+
+
+def test_points5_are_the_means_of_the_68(labelled):
+    for sample in labelled:
+        points = np.reshape(sample.points68, (-1, 2))
+        expected = [points[36:42].mean(0), points[42:48].mean(0), points[30], points[48], points[54]]
+        np.testing.assert_allclose(np.reshape(sample.points5, (-1, 2)), expected, atol=2e-3)
+
+
+def test_frontal_faces_have_their_eyes_and_mouths_in_order():
+    frontal = [s for s in studio("test").samples() if "/front" in s.sample_id]
+    assert len(frontal) == 4
+    for sample in frontal:
+        left_eye, right_eye, nose, left_mouth, right_mouth = np.reshape(sample.points5, (-1, 2))
+        assert left_eye[0] < nose[0] < right_eye[0]
+        assert left_mouth[0] < right_mouth[0]
+        assert max(left_eye[1], right_eye[1]) < nose[1] < min(left_mouth[1], right_mouth[1])
+
+
+def test_attributes_are_codes_within_their_ranges(labelled):
+    for sample in labelled:
+        assert sample.gender in (0, 1)
+        assert sample.race in range(5)
+        assert 6 <= sample.age <= 85
+        assert abs(sample.yaw) <= 90
+        assert abs(sample.pitch) <= 50
+        assert abs(sample.roll) <= 30
+
+
+def test_a_person_keeps_race_and_gender_and_name(labelled):
+    facts = {}
+    for sample in labelled:
+        facts.setdefault(sample.identity, set()).add((sample.race, sample.gender, sample.name))
+    assert all(len(values) == 1 for values in facts.values())
+    assert len({name for values in facts.values() for _, _, name in values}) == 5
+
+
+def test_race_shares_are_followed():
+    only = dict.fromkeys(RACES, 0.0) | {"east_asian": 1.0}
+    people = studio("validation", race=only).samples()
+    assert {sample.race for sample in people} == {RACES.index("east_asian")}
+
+
+def test_the_unlabelled_part_tells_nobody_who_is_on_it():
+    samples = list(studio("unlabelled").samples())
+    assert {(sample.identity, sample.name) for sample in samples} == {(None, None)}
+    assert samples[0].sample_id == "u000000/000"
+
+
+def test_planted_people_are_the_same_people_under_other_names(labelled):
+    """The truth is in the landmarks: a person's shape in the same pose gives the same points."""
+    test = list(studio("test").samples())
+    names = {sample.identity: sample.name for sample in [*labelled, *test]}
+    facts = {sample.identity: (sample.race, sample.gender) for sample in [*labelled, *test]}
+    truth = [pair for pair in planted(SIZES) if pair[0][0] == "l"]
+    assert truth == [("l000003", "t000000"), ("l000004", "t000001")]
+    for ours, theirs in truth:
+        assert names[ours] != names[theirs]
+        assert facts[ours] == facts[theirs]
+
+
+def test_planted_people_have_the_shape_of_the_test_person_and_others_do_not():
+    def shape(part, index, **knobs):
+        studied = studio(part, **knobs)
+        return studied._cast([index]).people.shape[0]
+
+    shifted = dict.fromkeys(RACES, 0.0) | {"indian": 1.0}
+    assert torch.equal(shape("labelled", 4), shape("test", 1))
+    assert torch.equal(shape("unlabelled", 2, race=shifted), shape("test", 2))
+    assert not torch.equal(shape("labelled", 0), shape("test", 0))
+    assert not torch.equal(shape("labelled", 0), shape("validation", 0))
+
+
+def test_png_loses_nothing_and_size_is_obeyed():
+    sample = next(studio(size=64, quality=101).samples())
+    assert sample.image[:4] == b"\x89PNG"
+    assert records.decode(sample.image).shape == (64, 64, 3)

@@ -1,0 +1,120 @@
+import numpy as np
+import pytest
+
+from pipeline import crops, geometry, records
+from pipeline.crops import Cropper, SetAside
+from pipeline.detectors import Detection
+from pipeline.records import Sample
+
+RNG = np.random.default_rng(0)
+
+
+class Fixed:
+    """Sees the same face everywhere."""
+
+    absent = "nothing to see"
+    shared = True
+
+    def __init__(self, face):
+        self.face = face
+
+    def check(self, sample_ids):
+        pass
+
+    def detect(self, sample, image):
+        return self.face
+
+
+def png(height=100, width=120):
+    return records.encode(RNG.integers(0, 256, (height, width, 3), np.uint8), 101)
+
+
+def face(angle=0.0):
+    turn = np.radians(angle)
+    matrix = np.array([[np.cos(turn), -np.sin(turn)], [np.sin(turn), np.cos(turn)]])
+    points = (geometry.template(60) - 30) @ matrix.T + [60, 50]
+    return Detection(np.array([30.0, 20.0, 50.0, 60.0]), points)
+
+
+def test_an_aligned_crop_turns_the_roll_and_moves_every_point():
+    """A head that hangs by 20 degrees stands upright in the crop."""
+    sixty_eight = RNG.uniform(20, 80, 136).tolist()
+    sample = Sample("a", png(), roll=20.0, yaw=7.0, points68=sixty_eight, gender=1)
+    cropped = Cropper(Fixed(face(20)), "aligned", 64, quality=101)(sample)
+    assert cropped.roll == pytest.approx(0, abs=1e-9)
+    assert (cropped.yaw, cropped.gender) == (7.0, 1)
+    matrix = geometry.similarity(face(20).points5, geometry.template(64))
+    slow = [matrix @ [x, y, 1] for x, y in zip(sixty_eight[::2], sixty_eight[1::2], strict=True)]
+    np.testing.assert_allclose(np.reshape(cropped.points68, (68, 2)), slow)
+    np.testing.assert_allclose(np.reshape(cropped.points5, (5, 2)), geometry.template(64))
+    assert sample.roll == 20.0
+
+
+def test_an_unaligned_crop_leaves_the_roll():
+    cropped = Cropper(Fixed(face(20)), "unaligned", 64)(Sample("a", png(), roll=20.0))
+    assert cropped.roll == 20
+    assert cropped.yaw is None
+
+
+def test_quality_above_100_loses_nothing():
+    sample = Sample("a", png())
+    cropped = Cropper(Fixed(face()), "unaligned", 80, quality=101)(sample)
+    expected, _ = geometry.unaligned(records.decode(sample.image), face().box, 80, 0.0)
+    np.testing.assert_array_equal(records.decode(cropped.image), expected)
+
+
+@pytest.mark.parametrize(
+    ("found", "method", "image", "reason"),
+    [
+        (None, "aligned", png(), "nothing to see"),
+        (Detection(face().box, None), "aligned", png(), "needs landmarks"),
+        (Detection(None, face().points5), "unaligned", png(), "needs a box"),
+        (Detection(None, np.zeros((5, 2))), "aligned", png(), "on a line"),
+        (face(), "aligned", b"", "not an image"),
+    ],
+)
+def test_what_gives_no_crop_says_why(found, method, image, reason):
+    aside = Cropper(Fixed(found), method, 64)(Sample("a", image))
+    assert isinstance(aside, SetAside)
+    assert aside.sample_id == "a"
+    assert reason in aside.reason
+
+
+def test_every_thread_makes_its_own_cropper_and_the_order_stays(tmp_path):
+    writer = records.Writer(tmp_path)
+    image = png(20, 20)
+    for i in range(500):
+        writer.add(Sample(f"{i}", image))
+    writer.close({})
+    made = []
+
+    def make():
+        made.append(Cropper(Fixed(face()), "aligned", 16))
+        return made[-1]
+
+    batches = list(crops.crops(records.Dataset(tmp_path), make, 3))
+    assert [s.sample_id for batch in batches for s in batch] == [f"{i}" for i in range(500)]
+    assert 1 <= len(made) <= 3
+
+
+def test_an_error_of_a_detector_is_not_swallowed(tmp_path):
+    writer = records.Writer(tmp_path)
+    writer.add(Sample("a", png()))
+    writer.close({})
+
+    def make():
+        raise RuntimeError("no weights")
+
+    for workers in (1, 2):
+        with pytest.raises(RuntimeError, match="no weights"):
+            list(crops.crops(records.Dataset(tmp_path), make, workers))
+
+
+def test_a_sheet_shows_crops_with_their_landmarks():
+    sample = Sample("a", records.encode(np.full((64, 64, 3), 90, np.uint8), 101), points5=[10.0, 20.0] * 5)
+    sheet = crops.sheet([sample] * 7)
+    assert sheet.shape == (2 * 128, 6 * 128, 3)
+    assert sheet[41, 21].tolist() == [0, 255, 0]
+    assert sheet[128 + 5, 5].tolist() == [90, 90, 90]
+    assert sheet[-1, -1].tolist() == [255, 255, 255]
+    assert crops.sheet([]).shape == (128, 128, 3)

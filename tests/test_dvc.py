@@ -1,0 +1,267 @@
+"""dvc.yaml against the code: a stage's deps are what it imports, no less and no more."""
+
+import ast
+import re
+from functools import cache
+from pathlib import Path
+
+import pytest
+from dvc.utils.serialize import load_yaml
+
+from pipeline import declared, plugin
+
+ROOT = Path(__file__).parent.parent
+STAGES = sorted(path.stem for path in (ROOT / "stages").glob("*.py") if path.stem != "__init__")
+PIPELINE = load_yaml(str(ROOT / "dvc.yaml"))["stages"]
+
+# What can't change an output, each with the reason.
+EXEMPT = {
+    "pipeline/stage.py": "surrounds a stage: hands over params, times, tracks",
+    "pipeline/declared.py": "reads what dvc.yaml declares, as DVC resolves it",
+    "pipeline/guard.py": "locks and the death of orphans",
+    "pipeline/journal.py": "tracking: writes under .ckpt only",
+    "pipeline/track.py": "tracking: runs in a process of its own",
+    "pipeline/progress.py": "a progress bar",
+    "pipeline/runtime.py": "where to run; by rule it changes nothing beyond rounding",
+    "pipeline/plugin.py": "finds a file by its name; the file found is a dependency",
+    "pipeline/files.py": "puts the bytes that it is given into place",
+    "pipeline/strict.py": "refuses unknown params, computes nothing",
+}
+# Code that a stage reaches only by loading a model: it is a dependency of the stage that made the model.
+CARRIED = ("backbones", "convs", "heads", "landmarks")
+CHOSEN_BY = {  # family -> key of a stage's entry whose value is a plugin's name
+    "backbones": "backbone",
+    "convs": "conv",
+    "heads": "head",
+    "augment": "augment",
+    "clusters": "cluster",
+    "landmarks": "net",
+}
+
+
+@cache
+def imports(file: str) -> tuple[frozenset[str], frozenset[str]]:
+    """Files of the project that `file` imports, anywhere in it, and families that it loads by name."""
+    found, families = set(), set()
+    for node in ast.walk(ast.parse((ROOT / file).read_text())):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            assert not node.level, f"{file}: relative imports are not followed here"
+            found |= {node.module} | {f"{node.module}.{alias.name}" for alias in node.names}
+        elif isinstance(node, ast.Call) and ast.unparse(node.func) == "plugin.load":
+            name = node.args[0]
+            assert isinstance(name, ast.Constant), f"{file}:{node.lineno}: which family?"
+            families.add(name.value)
+    parents = {".".join(name.split(".")[: n + 1]) for name in found for n in range(name.count(".") + 1)}
+    return frozenset(path for name in parents if (path := module(name))), frozenset(families)
+
+
+def module(name: str) -> str | None:
+    if name.split(".")[0] not in ("pipeline", "stages"):
+        return None
+    path = name.replace(".", "/")
+    return next((p for p in (f"{path}.py", f"{path}/__init__.py") if (ROOT / p).is_file()), None)
+
+
+@cache
+def code(file: str) -> bool:
+    """False for a file that says nothing but what it is about."""
+    return any(not isinstance(node, ast.Expr) for node in ast.parse((ROOT / file).read_text()).body)
+
+
+def closure(*files: str) -> tuple[set[str], set[str]]:
+    """All code that is reached from `files` without passing through exempt files, and families loaded."""
+    seen, families, waiting = set(), set(), list(files)
+    while waiting:
+        file = waiting.pop()
+        if file in seen or file in EXEMPT:
+            continue
+        seen.add(file)
+        more, loaded = imports(file)
+        waiting += more
+        families |= loaded
+    return {file for file in seen if code(file)}, families
+
+
+def plugins(family: str) -> list[str]:
+    return [f"pipeline/{family}/{name}.py" for name in plugin.names(family)]
+
+
+def body(group: str) -> dict:
+    return PIPELINE[group].get("do", PIPELINE[group])
+
+
+def groups(stage: str) -> list[str]:
+    return [group for group in PIPELINE if f"stages.{stage}" in body(group)["cmd"].split()]
+
+
+def choices(group: str) -> dict[str, str]:
+    """Family -> the dependency whose file a scalar of the stage's own entry chooses."""
+    found = {}
+    for dep in body(group)["deps"]:
+        chosen = re.fullmatch(r"pipeline/(\w+)/\$\{\w+\.(\w+)\}\.py", dep)
+        if chosen:
+            assert CHOSEN_BY[chosen[1]] == chosen[2], dep
+            found[chosen[1]] = dep
+    return found
+
+
+def needed(stage: str, group: str) -> set[str]:
+    """Every file whose edit could change an output of the stage, but for the plugins that scalars choose."""
+    files, families = closure(f"stages/{stage}.py")
+    chosen = choices(group)
+    for family in families & set(chosen):  # whatever the choice, what it shares with its siblings
+        for file in plugins(family):
+            files |= closure(file)[0] - {file}
+    for family in families - set(CHOSEN_BY):
+        for file in plugins(family):
+            files |= closure(file)[0]
+    # a family that the stage's entry has no key for can only come with a model
+    carried = set(CARRIED) - set(chosen)
+    return {file for file in files if file.split("/")[1] not in carried or file in body(group)["deps"]}
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_every_stage_file_has_a_stage(stage):
+    assert groups(stage), f"no stage of dvc.yaml runs stages/{stage}.py"
+
+
+@pytest.mark.parametrize("group", PIPELINE)
+def test_deps_are_the_code_that_is_reached(group):
+    stage = re.search(r"-m stages\.(\w+)", body(group)["cmd"])[1]
+    deps = [dep for dep in body(group)["deps"] if dep.startswith(("pipeline", "stages"))]
+    fixed = {dep for dep in deps if "${" not in dep}
+    folders = {dep for dep in fixed if (ROOT / dep).is_dir()}
+    need = needed(stage, group)
+    missing = sorted(f for f in need - fixed if not any(f.startswith(f"{folder}/") for folder in folders))
+    assert not missing, f"{group}: add to deps: {', '.join(missing)}"
+    idle = sorted(f for f in fixed - folders - need if not f.startswith("stages/"))
+    assert not idle, f"{group}: no import leads to: {', '.join(idle)}"
+    idle = sorted(folder for folder in folders if not any(f.startswith(f"{folder}/") for f in need))
+    assert not idle, f"{group}: no import leads to: {', '.join(idle)}"
+    absent = sorted(dep for dep in fixed if not (ROOT / dep).exists())
+    assert not absent, f"{group}: no such file: {', '.join(absent)}"
+
+
+@pytest.mark.parametrize("group", ["scout", "train", "distill"])
+def test_every_choice_of_a_trained_model_is_a_file_dep(group):
+    keys = {"backbones", "convs", "heads", "augment"} | ({"clusters"} if group == "train" else set())
+    assert set(choices(group)) == keys
+
+
+def test_a_foreign_model_depends_on_the_code_that_runs_it():
+    assert "pipeline/backbones/onnx.py" in body("foreign")["deps"]
+
+
+def test_exempt_files_exist_and_have_a_reason():
+    assert all((ROOT / file).is_file() and reason for file, reason in EXEMPT.items())
+
+
+@pytest.fixture(scope="module")
+def dag():
+    """Address -> what DVC resolves it to, of the repository's params."""
+    import os
+
+    before = Path.cwd()
+    os.chdir(ROOT)
+    try:
+        return {address: declared.declared(address) for address in declared.addresses()}
+    finally:
+        os.chdir(before)
+
+
+def rerun(dag, path: str = "", key: str = "") -> set[str]:
+    """Stages that an edit of a file, or of a parameter, re-runs: those that declare it, and what follows."""
+
+    def names_it(what):
+        return any(declared.inside(path, dep) for dep in what.deps) or any(
+            key == known or known.startswith(f"{key}.") or key.startswith(f"{known}.")
+            for known in what.params
+        )
+
+    found = {address for address, what in dag.items() if names_it(what)}
+    while True:
+        outs = [out for address in found for out in dag[address].outs]
+        more = {
+            address
+            for address, what in dag.items()
+            if any(
+                declared.inside(out, dep) or declared.inside(dep, out) for dep in what.deps for out in outs
+            )
+        }
+        if more <= found:
+            return found
+        found |= more
+
+
+def families(addresses: set[str]) -> set[str]:
+    return {address.split("@")[0] for address in addresses}
+
+
+def test_an_edit_reruns_what_it_can_change(dag):
+    assert rerun(dag, key="distill.student.loss") == {"distill@student", "evaluate@student", "report"}
+    assert rerun(dag, path="pipeline/heads/unused.py") == set()
+    assert rerun(dag, path="pipeline/heads/arcface.py") == set(), "nobody uses arcface"
+    used = rerun(dag, path="pipeline/heads/cosface.py")
+    assert {"scout", "overlap", "train@teacher", "train@alone", "distill@student", "report"} <= used
+    assert not families(used) & {"ingest", "crop", "annotate", "benchmark_ingest"}
+    assert rerun(dag, path="pipeline/train/distillation.py") == {
+        "distill@student",
+        "evaluate@student",
+        "report",
+    }
+    assert families(rerun(dag, path="pipeline/protocols/pairs.py")) == {"evaluate", "report"}
+    assert families(rerun(dag, path="pipeline/annotators/pose.py")) == {
+        "annotate", "benchmark_annotate", "cluster", "report"}  # fmt: skip
+    assert rerun(dag, path="pipeline/report/page.py") == {"report"}
+    for file in (
+        "pipeline/track.py",
+        "pipeline/flow.py",
+        "pipeline/__main__.py",
+        "pipeline/params/__init__.py",
+    ):
+        assert rerun(dag, path=file) == set()
+    assert rerun(dag, key="runtime.threads") == set()
+    assert families(rerun(dag, key="schedules.adam.lr")) == {"landmark", "report"}
+    assert "ingest@synthetic_train" in rerun(dag, key="world_seed")
+
+
+def test_every_stage_records_its_run_and_nothing_reads_that(dag):
+    for address, what in dag.items():
+        stem = address.replace("@", "/")
+        assert f"data/runs/{stem}.json" in what.outs
+        assert not any(declared.inside("data/runs", dep) or dep.startswith("data/runs") for dep in what.deps)
+        metrics = [out for out in what.outs if out.startswith("data/metrics")]
+        assert metrics in ([], [f"data/metrics/{stem}.json"])
+
+
+def test_every_data_dependency_is_made_by_a_stage_or_lies_in_git(dag):
+    outs = [out for what in dag.values() for out in what.outs]
+    for address, what in dag.items():
+        for dep in what.deps:
+            made = any(declared.inside(out, dep) or declared.inside(dep, out) for out in outs)
+            assert made or (ROOT / dep).exists(), f"{address}: nothing makes {dep}"
+
+
+def test_empty_catalogues_parse(tmp_path, monkeypatch):
+    """No benchmark, no trained model, no clusters: DVC still reads the file."""
+    from ruamel.yaml import YAML
+
+    monkeypatch.chdir(tmp_path)
+    yaml = YAML(typ="safe")
+    values = yaml.load((ROOT / "params.yaml").read_text())
+    values |= {"train": {}, "distill": {}, "foreign": {}}
+    values["data"]["benchmarks"] = []
+    values["after"] = {"targets": [], "cluster": [], "evaluate": []}
+    with open("params.yaml", "w") as file:
+        yaml.dump(values, file)
+    Path("dvc.yaml").write_text((ROOT / "dvc.yaml").read_text())
+    assert families(set(declared.addresses())) == {
+        "ingest", "crop", "annotate", "scout", "overlap", "landmark", "report"}  # fmt: skip
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_stage_files_are_thin(stage):
+    lines = (ROOT / "stages" / f"{stage}.py").read_text().splitlines()
+    assert len(lines) <= 80, f"stages/{stage}.py has {len(lines)} lines"

@@ -1,0 +1,64 @@
+"""Experiments: changes replace whole values, rows get workspaces, mistakes are named."""
+
+import subprocess
+
+import pytest
+import yaml
+
+from pipeline import experiment
+
+
+def test_apply_replaces_a_map_whole_and_leaves_the_original():
+    params = {"train": {"teacher": {"seed": 1}, "alone": {"seed": 2}}, "size": "demo"}
+    changed = experiment.apply(params, {"train": {"other": {"seed": 3}}, "size": "smoke"})
+    assert changed == {"train": {"other": {"seed": 3}}, "size": "smoke"}
+    assert params["train"]["alone"] == {"seed": 2}
+
+
+def test_apply_changes_one_leaf():
+    changed = experiment.apply({"a": {"b": {"c": 1, "d": 2}}}, {"a.b.c": 5})
+    assert changed == {"a": {"b": {"c": 5, "d": 2}}}
+
+
+def test_a_wrong_key_is_named_with_the_nearest_one():
+    with pytest.raises(experiment.ExperimentError, match=r"distil\.student.*'distill'"):
+        experiment.apply({"distill": {"student": {}}}, {"distil.student.loss": "kd"})
+
+
+@pytest.mark.parametrize("name", experiment.names())
+def test_every_experiment_file_fits_the_params(name):
+    params = yaml.safe_load(open("params.yaml"))
+    loaded = experiment.load(name)
+    assert loaded.rows
+    for row in loaded.rows.values():
+        experiment.apply(params, {**loaded.common, **row})
+
+
+def test_an_unknown_experiment_offers_the_nearest_one():
+    with pytest.raises(experiment.ExperimentError, match="did you mean 'lfw_a'"):
+        experiment.load("lfw_b")
+
+
+def test_a_workspace_holds_the_project_and_the_changed_params(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    subprocess.run(["git", "init", "-q"], check=True)
+    (tmp_path / "params.yaml").write_text("size: demo\n")
+    (tmp_path / "pipeline").mkdir()
+    (tmp_path / "pipeline" / "a.py").write_text("A = 1\n")
+    (tmp_path / "raw.tar").write_text("x")
+    row = experiment.Experiment(title="t", raw={"faces/raw.tar": "raw.tar"}, rows={"r": {"size": "smoke"}})
+    folder = experiment.workspace("e", "r", row)
+    assert yaml.safe_load((folder / "params.yaml").read_text()) == {"size": "smoke"}
+    assert (folder / "data/raw/faces/raw.tar").resolve() == tmp_path / "raw.tar"
+    (tmp_path / "pipeline" / "a.py").rename(tmp_path / "pipeline" / "b.py")
+    folder = experiment.workspace("e", "r", row)
+    assert sorted(path.name for path in (folder / "pipeline").iterdir()) == ["b.py"]
+
+
+def test_missing_raw_data_is_named(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    subprocess.run(["git", "init", "-q"], check=True)
+    (tmp_path / "params.yaml").write_text("size: demo\n")
+    row = experiment.Experiment(title="t", raw={"faces": "nowhere"}, rows={"r": {}})
+    with pytest.raises(experiment.ExperimentError, match=r"raw\.faces: nowhere does not exist"):
+        experiment.workspace("e", "r", row)

@@ -1,0 +1,298 @@
+"""params.yaml: the file in the repository is in order, and every way to spoil it is told, all at once."""
+
+import copy
+import json
+import re
+from pathlib import Path
+
+import pytest
+from ruamel.yaml import YAML
+
+from pipeline import params
+
+ROOT = Path(__file__).parent.parent
+
+
+@pytest.fixture
+def spoil(tmp_path, monkeypatch):
+    """spoil(change) -> the problems of params.yaml after change(values)."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "models").mkdir()
+    (tmp_path / "data" / "models" / "none").touch()
+    yaml = YAML(typ="safe")
+    values = yaml.load((ROOT / "params.yaml").read_text())
+    for name in values["datasets"]:
+        (tmp_path / "data" / "raw" / name).mkdir(parents=True)
+
+    def check(change=lambda values: None):
+        spoilt = copy.deepcopy(values)
+        change(spoilt)
+        with open(tmp_path / "params.yaml", "w") as file:
+            yaml.dump(spoilt, file)
+        return {problem.path: f"{problem.what} | {problem.hint}" for problem in params.check()}
+
+    return check
+
+
+def test_the_repositorys_file_is_in_order(spoil):
+    assert spoil() == {}
+
+
+def test_several_problems_are_told_together(spoil):
+    def change(values):
+        values["train"]["teacher"]["bakbone"] = values["train"]["teacher"].pop("backbone")
+        values["size"] = "defualt"
+        values["heads"]["cosface"]["mild"]["marign"] = 0.2
+        values["schedules"]["sgd"]["lr"] = "0.1"
+        values["data"]["unlabelled"] = "synthetic_wlid"
+        values["after"]["evaluate"].append("studnet")
+        del values["limits"]
+
+    found = spoil(change)
+    assert "did you mean 'backbone'" in found["train.teacher.bakbone"]
+    assert "train.teacher.backbone" not in found, "one mistake is one problem"
+    assert "did you mean 'default'" in found["size"]
+    assert "one of: m, s" in found["heads.cosface.mild.marign"]
+    assert "valid number, got '0.1'" in found["schedules.sgd.lr"]
+    assert "did you mean 'synthetic_wild'" in found["data.unlabelled"]
+    assert "did you mean 'student'" in found["after.evaluate"]
+    assert "missing" in found["limits"]
+
+
+def foreign(values, loss="fm", mixing="unlabelled"):
+    Path("big.onnx").write_bytes(b"weights")
+    size = values["crops"]["aligned"]["size"]
+    values["backbones"]["onnx"]["ms1m"]["size"] = size
+    values["foreign"] = {"big": {"weights": "big.onnx", "preset": "ms1m"}}
+    values["after"]["targets"].append("big")
+    values["distill"]["student"] |= {"teacher": "big", "loss": loss, "mixing": mixing}
+
+
+CASES = {
+    "a typo of a top key": (lambda v: v.update(sede=1), "sede", r"unknown key"),
+    "a plugin that is none": (lambda v: v["heads"].update(arcfaec={"a": {}}), "heads.arcfaec", "'arcface'"),
+    "a shape that is none": (
+        lambda v: v["train"]["teacher"].update(shape="teecher"),
+        "train.teacher.shape",
+        "'teacher'",
+    ),
+    "a value the plugin refuses": (
+        lambda v: v["backbones"]["ir"]["teacher"].update(width=[1]),
+        "backbones.ir.teacher",
+        "5 numbers",
+    ),
+    "a name with a blank": (
+        lambda v: v["train"].update({"a b": v["train"]["alone"]}),
+        "train.a b",
+        "pattern",
+    ),
+    "a reserved name": (lambda v: v["train"].update(scout=v["train"]["alone"]), "train.scout", "is taken"),
+    "a name twice": (
+        lambda v: v["distill"].update(alone=v["distill"]["student"]),
+        "distill.alone",
+        "train.alone has this name",
+    ),
+    "a teacher that is none": (
+        lambda v: v["distill"]["student"].update(teacher="teecher"),
+        "distill.student.teacher",
+        "'teacher'",
+    ),
+    "a teacher without targets": (
+        lambda v: v["after"].update(targets=[]),
+        "distill.student.targets",
+        "add teacher to after.targets",
+    ),
+    "cached targets under another augmentation": (
+        lambda v: v["distill"]["student"].update(augment="wild"),
+        "distill.student.targets",
+        "`targets: live`",
+    ),
+    "unlabelled faces that are none": (
+        lambda v: v["data"].update(unlabelled="none"),
+        "distill.student.mixing",
+        "data.unlabelled is none",
+    ),
+    "labels that are none": (
+        lambda v: v["data"].update(labelled="none"),
+        "train.alone",
+        "data.labelled is none",
+    ),
+    "clusters of a plain model": (
+        lambda v: v["after"]["cluster"].append("alone"),
+        "after.cluster",
+        "no routing vectors",
+    ),
+    "a clustering loss on a plain model": (
+        lambda v: v["train"]["alone"].update(cluster="kmeans"),
+        "train.alone.cluster",
+        "conv plain has none",
+    ),
+    "a weight that is missing": (
+        lambda v: v["losses"]["kd"].update(kd={"T": 4.0}),
+        "losses.kd.kd.weight",
+        "missing",
+    ),
+    "a loss's own param": (
+        lambda v: v["losses"]["kd"]["kd"].update(temperature=4.0),
+        "losses.kd.kd.temperature",
+        "unknown key",
+    ),
+    "a dataset whose raw folder is missing": (
+        lambda v: (v["datasets"].update(mine={"source": "folder"}), v["data"].update(unlabelled="mine")),
+        "datasets.mine",
+        "put your faces or a link to them at data/raw/mine",
+    ),
+    "a world whose raw folder is missing": (
+        lambda v: (
+            v["datasets"].update(new=v["datasets"]["synthetic_wild"]),
+            v["data"].update(unlabelled="new"),
+        ),
+        "datasets.new",
+        "mkdir -p data/raw/new",
+    ),
+    "a world that is none": (
+        lambda v: v["datasets"]["synthetic_wild"].update(world="shiftet"),
+        "datasets.synthetic_wild.world",
+        "'shifted'",
+    ),
+    "an option of no source": (
+        lambda v: v["datasets"]["synthetic_wild"].update(wrld="home"),
+        "datasets.synthetic_wild.wrld",
+        "'world'",
+    ),
+    "an annotator that is none": (
+        lambda v: v["datasets"]["synthetic_wild"].update(annotators=["truht"]),
+        "datasets.synthetic_wild.annotators",
+        "'truth'",
+    ),
+    "crops of two sizes": (
+        lambda v: (v["crops"]["tight"].update(size=96), v["datasets"]["synthetic_wild"].update(crop="tight")),
+        "crops",
+        "different sizes",
+    ),
+    "a detector without weights": (
+        lambda v: v["datasets"]["synthetic_wild"].update(detector="yunet"),
+        "detectors.yunet.weights",
+        "is empty",
+    ),
+    "people who are trained on and tested on": (
+        lambda v: v["data"].update(benchmarks=["synthetic_train"]),
+        "data",
+        "trained on and tested on",
+    ),
+    "a path to no model": (
+        lambda v: v["train"]["teacher"].update(init="data/models/teechr"),
+        "train.teacher.init",
+        "no model",
+    ),
+    "an overlap model that comes too late": (
+        lambda v: v["overlap"].update(model="data/models/teacher"),
+        "overlap.model",
+        "one of: scout",
+    ),
+    "a world with too many planted people": (
+        lambda v: v["sizes"]["demo"]["world"]["labelled"].update(planted=400),
+        "sizes.demo.world",
+        "300 identities",
+    ),
+    "a negative seed": (
+        lambda v: v["train"]["alone"].update(seed=-1),
+        "train.alone.seed",
+        "greater than or equal",
+    ),
+    "epochs in words": (lambda v: v["scout"].update(epochs="long"), "scout.epochs", "should be 'size'"),
+    "a foreign model's weights": (
+        lambda v: (foreign(v), v["foreign"]["big"].update(weights="no.onnx")),
+        "foreign.big.weights",
+        "does not exist",
+    ),
+    "a foreign model of another size": (
+        lambda v: (foreign(v), v["backbones"]["onnx"]["ms1m"].update(size=99)),
+        "foreign.big",
+        "takes images of 99 px",
+    ),
+    "kd from a foreign teacher": (lambda v: foreign(v, "kd"), "distill.student.loss", "no classifier.*fm"),
+    "sr from a foreign teacher": (
+        lambda v: foreign(v, "srrl"),
+        "distill.student.loss",
+        "sr is impossible.*fm",
+    ),
+    "mix-up with a foreign teacher": (
+        lambda v: foreign(v, "fm", "default"),
+        "distill.student.mixing",
+        "mix-up .* is impossible.*fm",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_one_mistake_is_told_where_it_is(spoil, case):
+    change, path, told = CASES[case]
+    found = spoil(change)
+    assert path in found, found
+    assert re.search(told, found[path]), found[path]
+
+
+def test_what_is_possible_is_not_refused(spoil):
+    assert spoil(foreign) == {}
+    assert spoil(lambda v: v["distill"]["student"].update(augment="wild", targets="live")) == {}
+
+    def nothing_labelled(values):
+        foreign(values, "fm", "only")
+        values["mixings"]["only"] = {
+            "recognition": 0.0,
+            "labelled": 0.0,
+            "unlabelled": 1.0,
+            "batch_unlabelled": 64,
+        }
+        values["data"] |= {
+            "labelled": "none",
+            "landmarked": "none",
+            "validation": "none",
+            "clustered": "none",
+        }
+        values["train"] = {}
+        values["overlap"]["model"] = "data/models/big"
+        values["after"] = {"targets": ["big"], "cluster": [], "evaluate": ["big", "student"]}
+
+    assert spoil(nothing_labelled) == {}
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("a: [1\nb: 2\n", "params.yaml:2: not YAML"),
+        ("size: demo\nsize: smoke\n", "params.yaml:2: not YAML: found duplicate key"),
+        ("- 1\n", "should be a map"),
+        ("", "should be a map"),
+    ],
+)
+def test_what_is_no_yaml_is_one_problem_with_its_line(tmp_path, text, told, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    Path("params.yaml").write_text(text)
+    problems = params.check()
+    assert len(problems) == 1
+    assert told in str(problems[0])
+    with pytest.raises(params.ParamsError, match=re.escape(told)):
+        params.require()
+
+
+def test_values_of_wrong_types_everywhere_are_told_and_not_stumbled_over(spoil):
+    """A map becomes a word, a word a map, at every fifth key: a list of problems comes back, no exception."""
+
+    def paths(tree, prefix=()):
+        for key, value in tree.items():
+            yield (*prefix, key)
+            if isinstance(value, dict) and len(prefix) < 2:
+                yield from paths(value, (*prefix, key))
+
+    values, _ = params.read(ROOT / "params.yaml")
+    for path in list(paths(values))[::5]:
+        spoilt = copy.deepcopy(values)
+        place = spoilt
+        for key in path[:-1]:
+            place = place[key]
+        place[path[-1]] = "word" if isinstance(place[path[-1]], dict) else {"a": {"map": 1}}
+        Path("params.yaml").write_text(json.dumps(spoilt))  # every JSON is YAML
+        assert params.check(), path

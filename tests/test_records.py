@@ -1,0 +1,133 @@
+import cv2
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from pipeline import files, records
+from pipeline.records import Sample
+
+RNG = np.random.default_rng(0)
+
+
+def picture(height=20, width=24):
+    return RNG.integers(0, 256, (height, width, 3), np.uint8)
+
+
+def encoded(suffix, image):
+    done, data = cv2.imencode(suffix, image)
+    assert done
+    return data.tobytes()
+
+
+def write(folder, samples, pairs=None, **settings):
+    folder.mkdir()
+    writer = records.Writer(folder, **settings)
+    for sample in samples:
+        writer.add(sample)
+    writer.close({"dataset": "d"}, pairs)
+    return records.Dataset(folder)
+
+
+def test_samples_come_back_as_they_were(tmp_path):
+    full = Sample(
+        "a", b"one", "A", "Ann", [1, 2, 3, 4], list(range(10)), list(range(136)), 30.0, 0, 4, -10.0, 5.0, 1.0
+    )
+    bare = Sample("b", b"two")
+    dataset = write(tmp_path / "d", [full, bare])
+    assert list(dataset.samples()) == [full, bare]
+    assert dataset.rows(1, 2) == [bare]
+    assert dataset.rows(2, 9) == []
+    assert [bytes(dataset.image_bytes(row)) for row in (0, 1)] == [b"one", b"two"]
+    assert np.isnan(dataset.points("points5")[1]).all()
+    assert dataset.frame(["gender"])["gender"].isna().tolist() == [False, True]
+
+
+def test_shards_end_by_rows_or_by_bytes_and_read_as_one(tmp_path):
+    samples = [Sample(f"{i}", bytes([i]) * 100) for i in range(10)]
+    by_rows = write(tmp_path / "rows", samples, rows_per_shard=4)
+    by_bytes = write(tmp_path / "bytes", samples, bytes_per_shard=250)
+    assert len(list((tmp_path / "rows").glob("part-*"))) == 3
+    assert len(list((tmp_path / "bytes").glob("part-*"))) == 4
+    assert list(by_rows.samples()) == list(by_bytes.samples()) == samples
+    assert bytes(by_bytes.image_bytes(7)) == samples[7].image
+
+
+def test_an_empty_dataset_and_one_that_is_not_there(tmp_path):
+    dataset = write(tmp_path / "empty", [])
+    assert len(dataset) == 0
+    assert list(dataset.samples()) == []
+    assert dataset.points("points68").shape == (0, 68, 2)
+    assert dataset.about == {"dataset": "d", "count": 0, "set_aside": 0}
+    with pytest.raises(FileNotFoundError, match="nowhere holds no dataset"):
+        records.Dataset(tmp_path / "nowhere")
+
+
+def test_equal_samples_give_equal_bytes(tmp_path):
+    samples = [Sample(f"{i}", b"x" * i, age=float(i)) for i in range(5)]
+    for name in ("a", "b"):
+        write(tmp_path / name, samples)
+    for path in (tmp_path / "a").iterdir():
+        assert path.read_bytes() == (tmp_path / "b" / path.name).read_bytes()
+
+
+def test_pairs_and_what_was_set_aside(tmp_path):
+    folder = tmp_path / "d"
+    folder.mkdir()
+    writer = records.Writer(folder)
+    writer.add(Sample("a", b"x"))
+    writer.skip("b", "torn")
+    row = {"protocol": "p", "fold": 0, "a": "a", "b": "b", "same": True}
+    writer.close({}, records.pair_table([row]))
+    dataset = records.Dataset(folder)
+    assert dataset.pairs().to_dict("records") == [row]
+    assert dataset.set_aside().to_dict("records") == [{"sample_id": "b", "reason": "torn"}]
+    assert dataset.about == {"count": 1, "set_aside": 1}
+
+
+def test_a_folder_is_whole_or_absent(tmp_path):
+    with pytest.raises(pa.ArrowException), files.writing_dir(tmp_path / "d") as aside:
+        records.Writer(aside, rows_per_shard=1).add(Sample("a", b"x", box=[1, 2, 3]))
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("suffix", [".jpg", ".png", ".webp", ".bmp"])
+def test_cut_off_images_are_not_whole(suffix):
+    data = encoded(suffix, picture(64, 64))
+    assert records.is_whole(data)
+    for share in (0.3, 0.7, 0.95):
+        assert not records.is_whole(data[: int(share * len(data))])
+    assert not records.is_whole(data[:-40])
+
+
+def test_a_cut_off_jpeg_with_a_whole_thumbnail_is_not_whole():
+    data = encoded(".jpg", picture(64, 64))
+    thumbnail = encoded(".jpg", picture(8, 8))
+    segment = b"\xff\xe1" + (len(thumbnail) + 2).to_bytes(2, "big") + thumbnail
+    both = data[:2] + segment + data[2:]
+    assert records.is_whole(both)
+    assert not records.is_whole(both[:-50])
+
+
+def test_a_jpeg_with_bytes_after_its_end_is_whole():
+    assert records.is_whole(encoded(".jpg", picture()) + bytes(5000))
+
+
+@pytest.mark.parametrize("data", [b"", b"\xff\xd8", b"\xff\xd8\xff", b"\x89PNG", b"BM", b"RIFF", b"hello"])
+def test_bytes_that_are_no_image(data):
+    with pytest.raises(records.BadImageError):
+        records.decode(data)
+
+
+def test_png_keeps_every_pixel_and_grey_becomes_three_channels():
+    image = picture()
+    np.testing.assert_array_equal(records.decode(records.encode(image, 101)), image)
+    grey = encoded(".pgm", image[..., 0])
+    np.testing.assert_array_equal(records.decode(grey), np.repeat(image[..., :1], 3, 2))
+
+
+def test_the_limit_of_what_is_set_aside():
+    aside = [{"sample_id": f"{i}.jpg", "reason": "torn"} for i in range(5)]
+    records.check_set_aside(aside, 100, 0.05, "dataset d")
+    records.check_set_aside([], 0, 0.05, "dataset d")
+    with pytest.raises(records.TooManySetAsideError, match=r"dataset d: 5 of 99 .*5\.0%.*0\.jpg: torn"):
+        records.check_set_aside(aside, 99, 0.05, "dataset d")

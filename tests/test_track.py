@@ -1,0 +1,167 @@
+"""Tracking: nothing is lost, nothing is sent twice, and a server that is down stops and slows nothing."""
+
+import json
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from pipeline import guard, track
+from pipeline.journal import Journal, unsent
+
+CLOSED = "http://127.0.0.1:9"  # nothing listens at the discard port
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory):
+    """A root with an MLflow store: made once, since making its tables takes seconds."""
+    root = tmp_path_factory.mktemp("tracking")
+    made, experiment = track.client(root)
+    return root, made, experiment
+
+
+@pytest.fixture
+def journal(store, monkeypatch):
+    monkeypatch.setenv("LIKENESS_TRACKING", "later")
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    return Journal(store[0])
+
+
+def run_of(store, journal):
+    found = store[1].search_runs([store[2]], f"tags.`{track.TAG}` = '{journal.key}'")
+    assert len(found) == 1
+    return found[0]
+
+
+def history(store, journal, name):
+    rows = store[1].get_metric_history(run_of(store, journal).info.run_id, name)
+    return sorted((row.step, row.value) for row in rows)
+
+
+def test_everything_that_was_told_arrives(store, journal, tmp_path):
+    picture = tmp_path / "roc.png"
+    picture.write_bytes(b"png")
+    journal.begin("train@x", {"train.x.seed": 1, "widths": [1, 2], "long": "x" * 9000}, {"stage": "train@x"})
+    for step in range(1200):
+        journal.metrics({"loss": 1 / (step + 1), "accuracy": float("nan")}, step)
+    journal.artifact(picture, "figures/roc.png")
+    picture.unlink()  # DVC removes outputs before the next run: tracking kept its own copy
+    journal.end("FINISHED")
+    assert track.send(store[0]) == 0
+    run = run_of(store, journal)
+    assert run.info.status == "FINISHED"
+    assert run.info.run_name == "train@x"
+    assert run.data.params["train.x.seed"] == "1"
+    assert json.loads(run.data.params["widths"]) == [1, 2]
+    assert len(run.data.params["long"]) == track.PARAM_LENGTH
+    assert run.data.tags["stage"] == "train@x"
+    assert history(store, journal, "loss") == [(step, 1 / (step + 1)) for step in range(1200)]
+    assert run.data.metrics["system/memory_mb"] > 1
+    assert [each.path for each in store[1].list_artifacts(run.info.run_id, "figures")] == ["figures/roc.png"]
+    assert not journal.folder.exists(), "what was sent leaves the outbox"
+
+
+def test_a_resumed_run_goes_on_without_duplicates(store, journal):
+    journal.begin("train@x", {"a": 1}, {})
+    for step in range(20):
+        journal.metrics({"loss": step / 7}, step)
+    journal._file.close()  # killed: no word of an end
+    track.send(store[0])
+    assert run_of(store, journal).info.status == "KILLED"
+    again = Journal(store[0], key=journal.key, started=journal.started)
+    again.begin("train@x", {"a": 1, "b": 2}, {})
+    for step in range(10, 30):  # from a checkpoint at step 10
+        again.metrics({"loss": step / 7}, step)
+    again.end("FINISHED")
+    track.send(store[0])
+    assert history(store, journal, "loss") == [(step, step / 7) for step in range(30)]
+    assert run_of(store, journal).info.status == "FINISHED"
+    assert run_of(store, journal).data.params == {"a": "1", "b": "2"}
+
+
+def test_a_torn_line_waits_for_its_end(store, journal):
+    journal.begin("x", {}, {})
+    journal.metrics({"loss": 1.0}, 1)
+    with open(journal.folder / "log.jsonl", "a") as file:
+        file.write('{"kind": "metrics", "st')
+        file.flush()
+        box = track.Outbox(journal.folder)
+        box.send(store[1], store[2])
+        file.write('ep": 2, "time": 5, "values": {"loss": 2.0}}\n')
+    journal.end("FINISHED")
+    track.send(store[0])
+    assert history(store, journal, "loss") == [(1, 1.0), (2, 2.0)]
+
+
+def test_a_server_that_is_down_neither_stops_nor_slows_a_stage(project, store, monkeypatch):
+    folder = project(
+        "import time\nstart = time.monotonic()\n"
+        "for step in range(500): run.log({'loss': 1.0 / (step + 1)}, step)\n"
+        "assert time.monotonic() - start < 2, 'logging waits for the server'\n"
+        "run.metrics({'seconds': 1.0})"
+    )
+    env = {**os.environ, "MLFLOW_TRACKING_URI": CLOSED, "LIKENESS_TRACKING": "on"}
+    command = [sys.executable, "-m", "stages.work", "a"]
+    done = subprocess.run(command, env=env, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stderr
+    assert Path("data/metrics/work/a.json").exists()
+    trouble = unsent(folder) / "trouble.txt"
+    until = time.monotonic() + 60
+    while not trouble.exists() or not guard.is_free(unsent(folder) / "sender.lock"):
+        assert time.monotonic() < until, "the sender neither sends nor says why"
+        time.sleep(0.1)
+    kept = [
+        json.loads(line)
+        for path in unsent(folder).glob("*/log.jsonl")
+        for line in path.read_text().splitlines()
+    ]
+    assert sum("loss" in record.get("values", {}) for record in kept) == 500
+    later = subprocess.run([*command[:3], "b"], env=env, capture_output=True, text=True, timeout=60)
+    assert later.returncode == 0
+    assert later.stderr.count(CLOSED) == 1, "said once: " + later.stderr
+    assert "python -m pipeline sync" in later.stderr
+
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", track.store(store[0]))  # the server is back
+    assert track.send(folder) == 0
+    names = [run.info.run_name for run in store[1].search_runs([store[2]])]
+    assert {"work@a", "work@b"} <= set(names)
+    assert not trouble.exists()
+    assert not list(unsent(folder).glob("*/log.jsonl"))
+
+
+def test_a_disk_that_is_full_costs_the_tracking_and_not_the_stage(tmp_path, caplog):
+    journal = Journal(tmp_path)
+    journal.begin("x", {}, {})
+    journal._file.close()
+    journal._file = open("/dev/full", "w")  # noqa: SIM115
+    journal.metrics({"loss": 1.0}, 1)
+    journal.metrics({"loss": 1.0}, 2)
+    journal.end("FINISHED")
+    assert caplog.text.count("tracking stops here") == 1
+
+
+def test_a_store_whose_making_is_cut_short_leaves_nothing(tmp_path, monkeypatch):
+    from mlflow.store.tracking import sqlalchemy_store
+
+    def dies(self, uri, artifacts):
+        Path(uri.removeprefix(track.SQLITE)).write_bytes(b"half a database")
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(sqlalchemy_store.SqlAlchemyStore, "__init__", dies)
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    with pytest.raises(KeyboardInterrupt):
+        track.client(tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == [".mlflow.db.lock"]
+
+
+def test_a_switched_off_journal_writes_nothing(tmp_path, monkeypatch):
+    monkeypatch.setenv("LIKENESS_TRACKING", "off")
+    journal = Journal(tmp_path)
+    journal.begin("x", {}, {})
+    journal.metrics({"loss": 1.0}, 1)
+    journal.artifact(tmp_path / "absent", "absent")
+    journal.end("FINISHED")
+    assert not list(tmp_path.iterdir())

@@ -1,0 +1,80 @@
+"""Checkpoints: whole or absent, of this training or refused; a full disk costs nothing that was there."""
+
+import random
+import resource
+
+import numpy as np
+import pytest
+import torch
+
+from pipeline.train.checkpoint import Checkpoints, random_state, seed_all, set_random_state
+
+
+@pytest.fixture
+def checkpoints(tmp_path):
+    return Checkpoints(tmp_path / "ckpt", "abc")
+
+
+def test_the_newest_is_loaded_and_two_are_kept(checkpoints):
+    assert checkpoints.load() is None
+    for step in (5, 90, 1000):
+        checkpoints.save(step, {"step": step, "weight": torch.full((3,), float(step))})
+    state = checkpoints.load()
+    assert (state["step"], state["weight"].tolist()) == (1000, [1000.0] * 3)
+    assert sorted(path.name for path in checkpoints.folder.iterdir()) == ["000000090.pt", "000001000.pt"]
+
+
+@pytest.mark.parametrize(
+    "damage", [lambda data: data[: len(data) // 2], lambda data: b"", lambda data: b"x" * 9]
+)
+def test_a_torn_file_is_passed_over(checkpoints, caplog, damage):
+    checkpoints.save(1, {"step": 1})
+    newest = checkpoints.save(2, {"step": 2})
+    newest.write_bytes(damage(newest.read_bytes()))
+    assert checkpoints.load()["step"] == 1
+    assert "000000002.pt is not whole" in caplog.text
+
+
+def test_what_a_killed_writer_left_is_removed(checkpoints):
+    checkpoints.save(1, {"step": 1})
+    torn = checkpoints.folder / ".000000002.pt.77.tmp"
+    torn.write_bytes(b"half")
+    assert checkpoints.load()["step"] == 1
+    assert not torn.exists()
+
+
+def test_another_trainings_checkpoint_is_refused(checkpoints):
+    checkpoints.save(3, {"step": 3})
+    with pytest.raises(ValueError, match=r"000000003\.pt belongs to other params.*'abc'.*'xyz'.*remove"):
+        Checkpoints(checkpoints.folder, "xyz").load()
+
+
+def test_a_full_disk_names_the_file_and_leaves_the_previous_whole(checkpoints):
+    checkpoints.save(1, {"step": 1, "weight": torch.zeros(10)})
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, hard))  # as a disk with 20 kB left
+    try:
+        with pytest.raises(OSError, match=r"could not write .*000000002\.pt"):
+            checkpoints.save(2, {"step": 2, "weight": torch.zeros(100_000)})
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert checkpoints.load()["step"] == 1
+    assert [path.name for path in checkpoints.folder.iterdir()] == ["000000001.pt"]
+
+
+def test_a_checkpoint_is_due_after_its_time(tmp_path):
+    assert Checkpoints(tmp_path, "", every=0.0).due
+    assert not Checkpoints(tmp_path, "", every=100.0).due
+
+
+def test_every_generator_goes_on_where_it_was(checkpoints):
+    def draw():
+        return [torch.rand(2).tolist(), np.random.normal(size=3).tolist(), random.gauss(0, 1)]
+
+    seed_all(4)
+    draw()
+    checkpoints.save(1, {"random": random_state()})
+    expected = draw()
+    assert draw() != expected
+    set_random_state(checkpoints.load()["random"])
+    assert draw() == expected
