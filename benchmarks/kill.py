@@ -2,9 +2,10 @@
 
     python benchmarks/kill.py --kills 20 --seed 0 [--workspace .experiments/kill/smoke]
 
-For each stage: one uninterrupted run gives the reference (sha256 of weights.pt). Then, again and again, the stage
-is started from nothing, killed at a random moment (DVC alone, the stage alone, or the whole group), and run again until
-it ends; its weights must be those of the reference, and at no sampled instant (every 10 ms) may two trainers live.
+For each stage: one uninterrupted run gives the reference (sha256 of weights.pt). Then, again and again, the
+stage is started from nothing, killed at a random moment (DVC alone, the stage alone, or the whole group), and
+run again until it ends; its weights must be those of the reference, and at no sampled instant (every 10 ms)
+may two trainers live.
 """
 
 from __future__ import annotations
@@ -40,7 +41,9 @@ def trainers(stage: str) -> list[psutil.Process]:
         if f"stages.{module}" in line and item in line and process.info["status"] != psutil.STATUS_ZOMBIE:
             found.append(process)
     pids = {process.pid for process in found}
-    return [process for process in found if _parent(process) not in pids and "-c" not in process.info["cmdline"]]
+    return [
+        process for process in found if _parent(process) not in pids and "-c" not in process.info["cmdline"]
+    ]
 
 
 def _parent(process: psutil.Process) -> int | None:
@@ -56,7 +59,9 @@ def sha(folder: Path, model: str) -> str:
 
 def start(folder: Path, stage: str, env: dict[str, str]) -> subprocess.Popen[bytes]:
     log = open(folder / "kill.log", "ab")  # noqa: SIM115 - the child's for as long as it lives
-    return subprocess.Popen(command(stage), cwd=folder, env=env, stdout=log, stderr=log, start_new_session=True)
+    return subprocess.Popen(
+        command(stage), cwd=folder, env=env, stdout=log, stderr=log, start_new_session=True
+    )
 
 
 def watch(process: subprocess.Popen[bytes], stage: str, until: float) -> int:
@@ -91,7 +96,9 @@ def finish(folder: Path, stage: str, env: dict[str, str]) -> int:
     raise SystemExit(f"{stage} did not end; see {folder / 'kill.log'}")
 
 
-def trial(folder: Path, stage: str, seconds: float, rng: random.Random, env: dict[str, str]) -> dict[str, object]:
+def trial(
+    folder: Path, stage: str, seconds: float, rng: random.Random, env: dict[str, str]
+) -> dict[str, object]:
     way, after = rng.choice(WAYS), rng.uniform(0.05, 0.98) * seconds
     shutil.rmtree(folder / ".ckpt" / stage, ignore_errors=True)
     process = start(folder, stage, env)
@@ -101,7 +108,15 @@ def trial(folder: Path, stage: str, seconds: float, rng: random.Random, env: dic
     saved = len(list((folder / ".ckpt" / stage).rglob("*.pt")))
     most = max(most, finish(folder, stage, env))
     weights = sha(folder, STAGES[stage])
-    return {"stage": stage, "way": way, "after_s": round(after, 1), "struck": alive, "checkpoints": saved, "trainers": most, "sha": weights}
+    return {
+        "stage": stage,
+        "way": way,
+        "after_s": round(after, 1),
+        "struck": alive,
+        "checkpoints": saved,
+        "trainers": most,
+        "sha": weights,
+    }
 
 
 def main() -> None:

@@ -75,7 +75,7 @@ class Outputs:
     projected: Float[Tensor, "b e"] | None = None
 
     def select(self, mask: Tensor | slice) -> Outputs:
-        """The samples where `mask` (bool, b) is true, or at these positions; batch-wide `losses` stay whole."""
+        """The samples where `mask` (bool, b) is true, or of a slice; batch-wide `losses` stay whole."""
 
         def pick(value: Tensor | None) -> Tensor | None:
             return None if value is None else value[mask]

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+from pydantic import Field
 
 from pipeline import files, plugin
 from pipeline.contracts import Strict
@@ -36,11 +37,15 @@ class Experiment(Strict):
 
     title: str
     about: str = ""
-    raw: dict[str, str] = {}  # link under data/raw -> path, relative to the project
-    common: dict[str, Any] = {}  # dotted key of params.yaml -> new value, for every row
+    raw: dict[str, str] = Field(default_factory=dict)  # link under data/raw -> path, relative to the project
+    common: dict[str, Any] = Field(
+        default_factory=dict
+    )  # dotted key of params.yaml -> new value, for every row
     rows: dict[str, dict[str, Any]]  # row -> dotted key -> new value
-    targets: list[str] = ["report"]  # stages to bring up to date
-    published: dict[str, dict[str, float]] = {}  # row -> metric -> number in the literature
+    targets: list[str] = Field(default=["report"])  # stages to bring up to date
+    published: dict[str, dict[str, float]] = Field(
+        default_factory=dict
+    )  # row -> metric -> number in the literature
 
 
 def names() -> list[str]:

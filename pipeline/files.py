@@ -11,15 +11,24 @@ from pathlib import Path
 from typing import IO, Any
 
 
+def _aside(path: str | Path) -> Path:
+    """A name beside `path` for what is being written; what killed processes left there is removed."""
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    for left in path.parent.glob(f".{path.name}.*.tmp"):
+        pid = left.name.removesuffix(".tmp").rpartition(".")[2]
+        if pid.isdigit() and Path("/proc/self").exists() and not Path(f"/proc/{pid}").exists():
+            shutil.rmtree(left) if left.is_dir() else left.unlink(missing_ok=True)
+    return path.with_name(f".{path.name}.{os.getpid()}.tmp")
+
+
 @contextmanager
 def writing(path: str | Path) -> Iterator[IO[bytes]]:
     """A binary file that takes `path`'s place only if the block ends well.
 
     A failure (a full disk included) leaves what stood at `path` as it was and no debris.
     """
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    aside = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    aside, path = _aside(path), Path(path)
     try:
         with open(aside, "wb") as file:
             yield file
@@ -39,9 +48,7 @@ def writing(path: str | Path) -> Iterator[IO[bytes]]:
 @contextmanager
 def writing_dir(path: str | Path) -> Iterator[Path]:
     """A folder that takes `path`'s place only if the block ends well."""
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    aside = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    aside, path = _aside(path), Path(path)
     shutil.rmtree(aside, ignore_errors=True)
     aside.mkdir()
     try:

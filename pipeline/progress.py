@@ -35,10 +35,12 @@ class Lines:
             log.info("%s", self.line(now - self.started))
 
     def line(self, seconds: float) -> str:
-        """ "crop: 120/1000 (12 %), 35.1/s, 25 s left" """
+        """ "crop: 120/1000 (12 %), 35.1/s, 25 s left"; without a total "crop: 120, 35.1/s" """
         rate = self.done / max(seconds, 1e-9)
+        if self.total <= 0:
+            return f"{self.what}: {self.done}, {rate:.1f}/s"
         left = max(self.total - self.done, 0) / max(rate, 1e-9)
-        share = 100 * self.done / max(self.total, 1)
+        share = 100 * self.done / self.total
         return f"{self.what}: {self.done}/{self.total:.0f} ({share:.0f} %), {rate:.1f}/s, {left:.0f} s left"
 
 
@@ -53,7 +55,7 @@ class Bar:
         columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
         rate = TextColumn("{task.fields[rate]}")
         self.rich = RichProgress(*columns, rate, TimeRemainingColumn(), console=Console(stderr=True))
-        self.task = self.rich.add_task(what, total=total, rate="")
+        self.task = self.rich.add_task(what, total=total if total > 0 else None, rate="")
 
     def advance(self, steps: int = 1) -> None:
         speed = self.rich.tasks[0].speed
@@ -62,7 +64,7 @@ class Bar:
 
 @contextmanager
 def progress(total: float, what: str) -> Iterator[Progress]:
-    """`with progress(n, "crop") as bar: bar.advance()`."""
+    """`with progress(n, "crop") as bar: bar.advance()`; a total of 0 means that nobody knows it."""
     if not sys.stderr.isatty():
         yield Lines(total, what)
         return

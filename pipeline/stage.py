@@ -242,6 +242,10 @@ def explain(error: Exception) -> tuple[int, str]:
     named = type(error).__module__.split(".")[0] in ("pipeline", "pydantic_core")
     if isinstance(error, guard.BusyError) or (isinstance(error, OSError) and error.errno in PASSING):
         return 75, f"error: {error}"
-    if named or isinstance(error, OSError) or (ours and isinstance(error, ValueError | RuntimeError)):
+    if (
+        named
+        or isinstance(error, OSError)
+        or (ours and isinstance(error, ValueError | RuntimeError | ArithmeticError))
+    ):
         return 2, f"error: {error}"
     return 1, "".join(traceback.format_exception(error))

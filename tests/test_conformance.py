@@ -36,7 +36,9 @@ def test_plugin_has_params_build_and_a_line_of_documentation(family, name):
     assert module.Params.model_config["extra"] == "forbid"
     given = list(inspect.signature(module.build).parameters)
     assert given[: len(BUILD[family])] == BUILD[family]
-    assert (module.__doc__ or "").strip().splitlines()[0].rstrip().endswith((".", ":")), "no one-line docstring"
+    assert (module.__doc__ or "").strip().splitlines()[0].rstrip().endswith((".", ":")), (
+        "no one-line docstring"
+    )
 
 
 @pytest.mark.parametrize(("family", "name"), PLUGINS)
@@ -74,7 +76,9 @@ def _functions(path):
 @pytest.mark.parametrize("folder", ["pipeline", "stages"])
 def test_files_are_short_and_so_are_functions(folder):
     limit = 80 if folder == "stages" else 300
-    long_files = {str(p): n for p in Path(folder).rglob("*.py") if (n := len(p.read_text().splitlines())) > limit}
+    long_files = {
+        str(p): n for p in Path(folder).rglob("*.py") if (n := len(p.read_text().splitlines())) > limit
+    }
     long_functions = {
         f"{path}:{name}": lines
         for path in Path(folder).rglob("*.py")

@@ -244,6 +244,20 @@ def test_every_data_dependency_is_made_by_a_stage_or_lies_in_git(dag):
             assert made or (ROOT / dep).exists(), f"{address}: nothing makes {dep}"
 
 
+def test_dvc_draws_an_edge_to_what_lies_below_a_folder(monkeypatch):
+    """`data/benchmarks/crop` and the like are dependencies on every output inside."""
+    from dvc.repo import Repo
+
+    monkeypatch.chdir(ROOT)
+    with Repo(str(ROOT)) as repo:
+        graph = repo.index.graph
+        edges = {stage.addressing: {above.addressing for above in graph.successors(stage)} for stage in graph}
+    assert {"benchmark_crop@synthetic_test", "scout", "crop@synthetic_wild"} <= edges["overlap"]
+    assert {"benchmark_crop@synthetic_test", "train@teacher"} == edges["evaluate@teacher"]
+    assert {"evaluate@student", "cluster@teacher", "overlap", "annotate@synthetic_wild"} <= edges["report"]
+    assert {"targets@teacher", "train@teacher", "overlap"} <= edges["distill@student"]
+
+
 def test_empty_catalogues_parse(tmp_path, monkeypatch):
     """No benchmark, no trained model, no clusters: DVC still reads the file."""
     from ruamel.yaml import YAML

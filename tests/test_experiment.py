@@ -1,6 +1,7 @@
 """Experiments: changes replace whole values, rows get workspaces, mistakes are named."""
 
 import subprocess
+from pathlib import Path
 
 import pytest
 import yaml
@@ -27,7 +28,7 @@ def test_a_wrong_key_is_named_with_the_nearest_one():
 
 @pytest.mark.parametrize("name", experiment.names())
 def test_every_experiment_file_fits_the_params(name):
-    params = yaml.safe_load(open("params.yaml"))
+    params = yaml.safe_load(Path("params.yaml").read_text())
     loaded = experiment.load(name)
     assert loaded.rows
     for row in loaded.rows.values():

@@ -53,6 +53,7 @@ def test_an_unknown_item_is_an_error_that_names_the_known_ones(project):
     ("body", "code", "told"),
     [
         ("raise ValueError('datasets.x: no face has a name')", 2, "error: datasets.x: no face has a name\n"),
+        ("raise FloatingPointError('step 7: recognition is nan')", 2, "error: step 7: recognition is nan\n"),
         ("open('data/raw/nothing')", 2, "No such file or directory: 'data/raw/nothing'"),
         (
             "raise OSError(28, 'could not write data/x: No space left on device')",
@@ -293,4 +294,4 @@ def test_progress_lines_tell_rate_and_time_left():
     bar = Lines(200, "crop")
     bar.advance(50)
     assert bar.line(10.0) == "crop: 50/200 (25 %), 5.0/s, 30 s left"
-    assert "0 s left" in Lines(0, "nothing").line(0.0)
+    assert Lines(0, "read").line(0.0) == "read: 0, 0.0/s", "a total of 0 is unknown"

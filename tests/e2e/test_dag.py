@@ -1,4 +1,4 @@
-"""The whole DAG on a tiny synthetic world: it runs, runs again for nothing, and re-runs what an edit touches."""
+"""The whole DAG on a tiny world: it runs, runs again for nothing, and re-runs what an edit touches."""
 
 import json
 import os
@@ -41,13 +41,17 @@ def edit(path, old, new):
 def project(tmp_path_factory):
     """A copy of the project, size smoke, after its first `dvc repro`."""
     folder = tmp_path_factory.mktemp("project")
-    tracked = [name for name in (*COPIED, ".dvc/config", ".dvcignore", ".gitignore") if (ROOT / name).exists()]
+    tracked = [
+        name for name in (*COPIED, ".dvc/config", ".dvcignore", ".gitignore") if (ROOT / name).exists()
+    ]
     kept = [path for path in (ROOT / "data").rglob(".gitkeep") if ".venv" not in path.parts]
     for name in [*tracked, *(str(path.relative_to(ROOT)) for path in kept)]:
         target = folder / name
         target.parent.mkdir(parents=True, exist_ok=True)
         if (ROOT / name).is_dir():
-            shutil.copytree(ROOT / name, target, dirs_exist_ok=True, ignore=shutil.ignore_patterns("__pycache__"))
+            shutil.copytree(
+                ROOT / name, target, dirs_exist_ok=True, ignore=shutil.ignore_patterns("__pycache__")
+            )
         else:
             shutil.copy2(ROOT / name, target)
     edit(folder / "params.yaml", "size: demo", "size: smoke")
@@ -90,10 +94,13 @@ def test_every_stage_is_a_run_in_mlflow(project):
     shell(folder, "python", "-m", "pipeline", "sync")
     script = (
         "import mlflow; c = mlflow.MlflowClient('sqlite:///mlflow.db');"
-        "runs = [r for e in c.search_experiments() for r in c.search_runs([e.experiment_id], max_results=500)];"
+        "ids = [e.experiment_id for e in c.search_experiments()];"
+        "runs = c.search_runs(ids, max_results=500);"
         "print('\\n'.join(sorted(r.info.run_name + ' ' + r.info.status for r in runs)))"
     )
-    listed = [line for line in shell(folder, "python", "-c", script).splitlines() if line.endswith("FINISHED")]
+    listed = [
+        line for line in shell(folder, "python", "-c", script).splitlines() if line.endswith("FINISHED")
+    ]
     assert len(listed) == len(ran(output))
 
 

@@ -1,0 +1,233 @@
+"""Pictures of what a person sees: the report, two runs compared in MLflow, a flow run in Prefect.
+
+    python docs/screenshots.py [report] [mlflow] [prefect] [--out docs/images] [--browser PATH]
+
+Needs Chromium, which it drives headless over its DevTools protocol, so that a page is taken when it shows
+what it should and not after some time. Servers that it starts listen on this machine alone and end with it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import base64
+import contextlib
+import json
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.error
+import urllib.parse
+import urllib.request
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parent.parent
+BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+FLAGS = (
+    "--headless=new",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--disable-dev-shm-usage",
+    "--hide-scrollbars",
+    "--remote-debugging-port=0",
+)
+PATIENCE = 120.0  # seconds for a server or a page
+DESKTOP, PHONE = 1280, 390  # pixels
+
+
+def until(what: str, ask: Any, seconds: float = PATIENCE) -> Any:
+    """What `ask()` gives once it gives something; an error that names `what` if it never does."""
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        with contextlib.suppress(OSError, urllib.error.URLError):
+            if answer := ask():
+                return answer
+        time.sleep(0.2)
+    raise SystemExit(f"{what}: not there after {seconds:.0f} s")
+
+
+def fetch(url: str, method: str = "GET", body: Any = None) -> Any:
+    data = None if body is None else json.dumps(body).encode()
+    request = urllib.request.Request(url, data, {"Content-Type": "application/json"}, method=method)
+    with urllib.request.urlopen(request, timeout=10) as answer:
+        text = answer.read().decode()
+    try:
+        return json.loads(text)
+    except ValueError:
+        return text
+
+
+def free_port() -> int:
+    with socket.socket() as sock:
+        sock.bind(("127.0.0.1", 0))
+        return int(sock.getsockname()[1])
+
+
+@contextlib.contextmanager
+def running(command: Sequence[str], **environment: str) -> Iterator[subprocess.Popen[bytes]]:
+    """A program in a session of its own, ended with all that it started."""
+    process = subprocess.Popen(
+        command,
+        cwd=ROOT,
+        env={**os.environ, **environment},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )
+    try:
+        yield process
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, 15)
+        try:
+            process.wait(10)
+        except subprocess.TimeoutExpired:
+            os.killpg(process.pid, 9)
+            process.wait()
+
+
+class Page:
+    """One tab of the browser."""
+
+    def __init__(self, socket: Any) -> None:
+        self.socket, self.number = socket, 0
+
+    def call(self, method: str, **params: Any) -> dict[str, Any]:
+        self.number += 1
+        self.socket.send(json.dumps({"id": self.number, "method": method, "params": params}))
+        while True:
+            answer = json.loads(self.socket.recv(timeout=PATIENCE))
+            if answer.get("id") == self.number:
+                if "error" in answer:
+                    raise SystemExit(f"{method}: {answer['error']['message']}")
+                return dict(answer["result"])
+
+    def evaluate(self, script: str) -> Any:
+        return self.call("Runtime.evaluate", expression=script, returnByValue=True)["result"].get("value")
+
+    def shoot(
+        self, url: str, path: Path, width: int, shows: Sequence[str], height: int = 0, script: str = ""
+    ) -> None:
+        """Open `url`, wait until its text holds all of `shows`, and take it whole or to `height` pixels."""
+        self.size(width, height or 900)
+        self.call("Page.navigate", url=url)
+        wanted = json.dumps(list(shows))
+        text = "(document.body ? document.body.innerText : '').toLowerCase()"
+        seen = f"document.readyState == 'complete' && {wanted}.every(s => {text}.includes(s.toLowerCase()))"
+        until(f"{url} showing {', '.join(shows)}", lambda: self.evaluate(seen))
+        if script:
+            self.evaluate(script)
+        time.sleep(1.5)  # for what fades in
+        whole = height or int(self.evaluate("document.documentElement.scrollHeight"))
+        self.size(width, min(whole, 16000))
+        picture = self.call("Page.captureScreenshot", format="png", captureBeyondViewport=True)["data"]
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(base64.b64decode(picture))
+        print(f"{path}: {width} x {whole}")
+
+    def size(self, width: int, height: int) -> None:
+        phone = width < 600
+        self.call(
+            "Emulation.setDeviceMetricsOverride",
+            width=width,
+            height=height,
+            deviceScaleFactor=2 if phone else 1,
+            mobile=phone,
+        )
+
+
+@contextlib.contextmanager
+def browser(program: str) -> Iterator[Page]:
+    from websockets.sync.client import connect
+
+    with contextlib.ExitStack() as stack:
+        profile = stack.enter_context(tempfile.TemporaryDirectory(ignore_cleanup_errors=True))
+        stack.enter_context(running([program, *FLAGS, f"--user-data-dir={profile}", "about:blank"]))
+        where = Path(profile) / "DevToolsActivePort"
+        port = until("the browser", lambda: where.exists() and where.read_text().split()[:1])[0]
+        tab = until("a tab", lambda: fetch(f"http://127.0.0.1:{port}/json/new?about:blank", "PUT"))
+        yield Page(stack.enter_context(connect(tab["webSocketDebuggerUrl"], max_size=None, proxy=None)))
+
+
+def report(page: Page, out: Path) -> None:
+    path = ROOT / "data/report/index.html"
+    if not path.exists():
+        raise SystemExit(f"{path} does not exist: run `dvc repro` first")
+    for width, name in ((DESKTOP, "report.png"), (PHONE, "report_phone.png")):
+        page.shoot(path.as_uri(), out / name, width, ["Summary"])
+
+
+def mlflow(page: Page, out: Path) -> None:
+    """The page that compares the two newest runs of an evaluation."""
+    store = os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{ROOT / 'mlflow.db'}"
+    runs = newest_evaluations(store)
+    port = free_port()
+    command = [sys.executable, "-m", "mlflow", "ui", "--backend-store-uri", store, "--workers", "1"]
+    quiet = {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false", "DO_NOT_TRACK": "true"}
+    with running([*command, "--host", "127.0.0.1", "--port", str(port)], **quiet):
+        until("mlflow ui", lambda: fetch(f"http://127.0.0.1:{port}/health"))
+        chosen = json.dumps([run.info.run_id for run in runs]), json.dumps([runs[0].info.experiment_id])
+        query = urllib.parse.urlencode({"runs": chosen[0], "experiments": chosen[1]})
+        names = [run.info.run_name for run in runs]
+        url = f"http://127.0.0.1:{port}/#/compare-runs?{query}"
+        page.shoot(url, out / "mlflow_compare.png", 1500, ["Parameters", "Metrics", *names], 2600)
+
+
+def newest_evaluations(store: str) -> list[Any]:
+    from mlflow import MlflowClient
+
+    client = MlflowClient(store)
+    experiments = [experiment.experiment_id for experiment in client.search_experiments()]
+    runs = client.search_runs(
+        experiments, "tags.stage LIKE 'evaluate@%'", max_results=2, order_by=["attributes.start_time DESC"]
+    )
+    if len(runs) < 2:
+        raise SystemExit(f"{store} has {len(runs)} runs of `evaluate`; two are compared")
+    return list(runs)[::-1]
+
+
+def prefect(page: Page, out: Path) -> None:
+    """The newest run of the flow."""
+    port = free_port()
+    own = {"PREFECT_SERVER_ANALYTICS_ENABLED": "false", "DO_NOT_TRACK": "true"}
+    own |= {"PREFECT_UI_API_URL": f"http://127.0.0.1:{port}/api"}
+    command = [sys.executable, "-m", "prefect", "server", "start", "--host", "127.0.0.1", "--port", str(port)]
+    with running(command, **own):
+        api = f"http://127.0.0.1:{port}/api"
+        until("the Prefect server", lambda: fetch(f"{api}/health"))
+        newest = fetch(f"{api}/flow_runs/filter", "POST", {"limit": 1, "sort": "START_TIME_DESC"})
+        if not newest:
+            raise SystemExit("Prefect knows no flow run: run `python -m pipeline flow` first")
+        url = f"http://127.0.0.1:{port}/runs/flow-run/{newest[0]['id']}"
+        page.shoot(url, out / "prefect_flow.png", 1500, [newest[0]["name"], "Logs"], 1100)
+
+
+def main() -> None:
+    pages = {"report": report, "mlflow": mlflow, "prefect": prefect}
+    parser = argparse.ArgumentParser(description="screenshots of the report, MLflow and Prefect")
+    parser.add_argument("what", nargs="*", help=f"of {', '.join(pages)}; the first two without")
+    parser.add_argument("--out", type=Path, default=ROOT / "docs/images")
+    parser.add_argument("--browser", help=f"path; {', '.join(BROWSERS)} without")
+    asked = parser.parse_args()
+    if unknown := set(asked.what) - set(pages):
+        parser.error(f"no page {', '.join(unknown)}; pages: {', '.join(pages)}")
+    program = asked.browser or next(filter(None, map(shutil.which, BROWSERS)), None)
+    if program is None:
+        raise SystemExit("no Chromium found: install it, or give its path with --browser")
+    with browser(program) as page:
+        for name in asked.what or ["report", "mlflow"]:
+            pages[name](page, asked.out)
+
+
+if __name__ == "__main__":
+    main()
