@@ -42,7 +42,21 @@ FLAGS = (
     "--remote-debugging-port=0",
 )
 PATIENCE = 120.0  # seconds for a server or a page
-DESKTOP, PHONE = 1280, 390  # pixels
+DESKTOP, PHONE, WIDE, TALLEST = 1280, 390, 1500, 16000  # pixels
+# Pages scroll inside boxes of their own: the one that has most to scroll says how much there is to see.
+HEIGHT = """
+Math.max(document.documentElement.scrollHeight, ...[...document.querySelectorAll('*')]
+  .filter(each => each.clientHeight > 300 && /auto|scroll/.test(getComputedStyle(each).overflowY))
+  .map(each => each.getBoundingClientRect().top + each.scrollHeight))
+"""
+TASKS = "[...document.querySelectorAll('[role=tab]')].find(each => /task runs/i.test(each.innerText)).click()"
+# Of two runs only what differs, without pictures of two points and without a chat.
+COMPARED = """
+for (const each of document.querySelectorAll('[role=switch], [role=button], button')) {
+  const told = `${each.getAttribute('aria-label') || ''} ${each.innerText} ${each.dataset.componentId || ''}`;
+  if (/show diff only|^ *visualizations|chat_panel.close/i.test(told)) each.click();
+}
+"""
 
 
 def until(what: str, ask: Any, seconds: float = PATIENCE) -> Any:
@@ -115,25 +129,26 @@ class Page:
     def evaluate(self, script: str) -> Any:
         return self.call("Runtime.evaluate", expression=script, returnByValue=True)["result"].get("value")
 
-    def shoot(
-        self, url: str, path: Path, width: int, shows: Sequence[str], height: int = 0, script: str = ""
-    ) -> None:
-        """Open `url`, wait until its text holds all of `shows`, and take it whole or to `height` pixels."""
-        self.size(width, height or 900)
+    def shoot(self, url: str, path: Path, width: int, shows: Sequence[str], tidy: str = "") -> None:
+        """Open `url`, wait until its text holds all of `shows`, run `tidy`, and take the whole page."""
+        self.size(width, 900)
         self.call("Page.navigate", url=url)
-        wanted = json.dumps(list(shows))
-        text = "(document.body ? document.body.innerText : '').toLowerCase()"
-        seen = f"document.readyState == 'complete' && {wanted}.every(s => {text}.includes(s.toLowerCase()))"
+        wanted = json.dumps([text.lower() for text in shows])
+        seen = (
+            f"document.body && {wanted}.every(text => document.body.innerText.toLowerCase().includes(text))"
+        )
         until(f"{url} showing {', '.join(shows)}", lambda: self.evaluate(seen))
-        if script:
-            self.evaluate(script)
-        time.sleep(1.5)  # for what fades in
-        whole = height or int(self.evaluate("document.documentElement.scrollHeight"))
-        self.size(width, min(whole, 16000))
-        picture = self.call("Page.captureScreenshot", format="png", captureBeyondViewport=True)["data"]
+        time.sleep(2)  # for what fades in
+        if tidy:
+            self.evaluate(tidy)
+            time.sleep(2)
+        height = min(int(self.evaluate(HEIGHT)), TALLEST)
+        self.size(width, height)
+        time.sleep(1)
+        picture = self.call("Page.captureScreenshot", format="png")["data"]
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(base64.b64decode(picture))
-        print(f"{path}: {width} x {whole}")
+        print(f"{path}: {width} x {height}")
 
     def size(self, width: int, height: int) -> None:
         phone = width < 600
@@ -180,7 +195,7 @@ def mlflow(page: Page, out: Path) -> None:
         query = urllib.parse.urlencode({"runs": chosen[0], "experiments": chosen[1]})
         names = [run.info.run_name for run in runs]
         url = f"http://127.0.0.1:{port}/#/compare-runs?{query}"
-        page.shoot(url, out / "mlflow_compare.png", 1500, ["Parameters", "Metrics", *names], 2600)
+        page.shoot(url, out / "mlflow_compare.png", WIDE, ["Parameters", "Metrics", *names], COMPARED)
 
 
 def newest_evaluations(store: str) -> list[Any]:
@@ -205,11 +220,13 @@ def prefect(page: Page, out: Path) -> None:
     with running(command, **own):
         api = f"http://127.0.0.1:{port}/api"
         until("the Prefect server", lambda: fetch(f"{api}/health"))
-        newest = fetch(f"{api}/flow_runs/filter", "POST", {"limit": 1, "sort": "START_TIME_DESC"})
+        ended = {"state": {"type": {"any_": ["COMPLETED", "FAILED"]}}}
+        asked = {"limit": 1, "sort": "START_TIME_DESC", "flow_runs": ended}
+        newest = fetch(f"{api}/flow_runs/filter", "POST", asked)
         if not newest:
             raise SystemExit("Prefect knows no flow run: run `python -m pipeline flow` first")
         url = f"http://127.0.0.1:{port}/runs/flow-run/{newest[0]['id']}"
-        page.shoot(url, out / "prefect_flow.png", 1500, [newest[0]["name"], "Logs"], 1100)
+        page.shoot(url, out / "prefect_flow.png", WIDE, [newest[0]["name"], "Task Runs"], TASKS)
 
 
 def main() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -111,14 +112,17 @@ def table(name: Annotated[str, typer.Argument(help="experiments/NAME.yaml")]) ->
 
 @app.command()
 def sync() -> None:
-    """Send to MLflow what could not be sent while stages ran."""
-    from pipeline import track
+    """Send to MLflow what could not be sent while stages ran, here and in the workspaces of experiments."""
+    from pipeline import experiment, track
 
-    left = track.send(Path.cwd())
+    root = Path.cwd()
+    os.environ["MLFLOW_TRACKING_URI"] = track.store(root)
+    workspaces = sorted(path.resolve() for path in experiment.WORKSPACES.glob("*/*/.ckpt/unsent"))
+    left = sum(track.send(each) for each in [root, *(path.parent.parent for path in workspaces)])
     if left:
         log.error("%d runs could not be sent; they are kept", left)
         raise typer.Exit(1)
-    log.info("every run is in %s", track.store(Path.cwd()))
+    log.info("every run is in %s", track.store(root))
 
 
 if __name__ == "__main__":

@@ -1,9 +1,9 @@
 """Models as folders: what a model is (`ModelSpec`), the module (`Recogniser`), building, saving, loading.
 
 A folder holds spec.json, weights.pt (float32 state dict; model.onnx for a foreign one), head.pt and
-classes.json where there is a classifier, side.pt where landmark heatmaps are stacked on the image.
-It needs nothing outside itself, and the same model gives the same bytes. Weights are read with
-`weights_only`, so a folder from a stranger runs no code of theirs.
+classes.json where there is a classifier, side.pt where landmark heatmaps are stacked on the image, and
+code.json: digests of the plugins that run the weights, so that what reads the model notices their edits.
+It needs nothing outside itself; the same model gives the same bytes; a stranger's weights run no code.
 
 Errors: `ModelError` names the file and what is wrong with it.
 """
@@ -204,12 +204,20 @@ def save(
             raise ModelError(f"{folder}: {len(classes)} class names for a head of {len(head.weight)} classes")
     with files.writing_dir(folder) as aside:
         files.write_json(aside / "spec.json", spec.model_dump(mode="json"))
+        files.write_json(aside / "code.json", _code(spec))
         files.write_bytes(aside / "weights.pt", _bytes(net))
         if isinstance(net, Recogniser) and net.side is not None:
             files.write_bytes(aside / "side.pt", _bytes(net.side))
         if head is not None:
             files.write_bytes(aside / "head.pt", _bytes(head))
             files.write_json(aside / "classes.json", list(classes))
+
+
+def _code(spec: ModelSpec) -> dict[str, str]:
+    if spec.kind == "landmark":
+        return {f"landmarks/{spec.backbone}": plugin.meaning("landmarks", spec.backbone)}
+    parts = {"backbones": spec.backbone, "convs": spec.conv, "heads": spec.head}
+    return {f"{family}/{name}": plugin.meaning(family, name) for family, name in parts.items() if name}
 
 
 def save_foreign(folder: Path | str, spec: ModelSpec, weights: Path | str) -> None:
@@ -224,7 +232,8 @@ def load_spec(folder: Path | str) -> ModelSpec:
     """What the model in `folder` is."""
     path = Path(folder) / "spec.json"
     if not path.is_file():
-        raise ModelError(f"{folder} is no model: {path} does not exist")
+        why = files.read_json(absent)["absent"] if (absent := path.with_name("absent.json")).exists() else ""
+        raise ModelError(f"{folder} is no model: {why or f'{path} does not exist'}")
     try:
         return ModelSpec(**files.read_json(path))
     except (ValueError, TypeError, ValidationError) as error:

@@ -12,11 +12,15 @@ from pipeline.train import assemble, epochs_of, heatmaps, schedule
 from pipeline.train.checkpoint import seed_all
 
 KNOWN = ("points68", "box")
+FOLDER = Path("data/models/landmark")
 
 
 def main(run: stage.Run) -> None:
     params = run.params
     entry, dataset = params["landmark"], params["data"]["landmarked"]
+    if dataset == assemble.NONE:
+        run.metrics(assemble.absent(FOLDER, "data.landmarked is none, so there is nothing to train it on"))
+        return
     faces = assemble.faces(run.prepared, dataset, run.runtime.cache_gb, needs_identity=False, known=KNOWN)
     if not len(faces):
         raise ValueError(
@@ -49,7 +53,7 @@ def main(run: stage.Run) -> None:
         bar=run.progress,
         end_of_epoch=validator(run, net, spec),
     )
-    model.save(Path("data/models/landmark"), spec, net)
+    model.save(FOLDER, spec, net)
     run.metrics({"faces": len(faces), "epochs": spec.epochs, "last": curves[-1], "curves": curves})
 
 

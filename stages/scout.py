@@ -19,6 +19,9 @@ FOLDER = Path("data/models/scout")
 def main(run: stage.Run) -> None:
     params = run.params
     entry, labelled = params["scout"], params["data"]["labelled"]
+    if labelled == assemble.NONE:
+        run.metrics(assemble.absent(FOLDER, "data.labelled is none, so there is nothing to train a scout on"))
+        return
     held_out = holdout(run.prepared / "crop" / labelled, float(entry["holdout"]), int(entry["seed"]))
     faces = assemble.faces(
         run.prepared, labelled, run.runtime.cache_gb, needs_identity=True, filtered=False, without=held_out

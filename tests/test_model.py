@@ -92,7 +92,7 @@ def test_same_weights_same_bytes_whatever_the_memory_layout(saved, tmp_path):
     moved = copy.deepcopy(recogniser).to(memory_format=torch.channels_last).requires_grad_(False)
     model.save(tmp_path / "again", described, moved, head, ["ann", "bob", "cy"])
     names = sorted(path.name for path in folder.iterdir())
-    assert names == ["classes.json", "head.pt", "spec.json", "weights.pt"]
+    assert names == ["classes.json", "code.json", "head.pt", "spec.json", "weights.pt"]
     for name in names:
         assert (folder / name).read_bytes() == (tmp_path / "again" / name).read_bytes()
 

@@ -34,3 +34,15 @@ def test_suggestions():
     assert plugin.suggest("techer", ["teacher", "student"]) == " (did you mean 'teacher'?)"
     assert plugin.suggest("xyz", ["teacher", "student"]) == " (one of: teacher, student)"
     assert plugin.suggest("xyz", []) == ""
+
+
+def test_meaning_ignores_comments_and_docstrings_and_notices_code(tmp_path, monkeypatch):
+    def digest(text):
+        (tmp_path / "heads").mkdir(exist_ok=True)
+        (tmp_path / "heads" / "a.py").write_text(text)
+        return plugin.meaning("heads", "a")
+
+    monkeypatch.setattr(plugin, "ROOT", tmp_path)
+    plain = digest('"""One."""\ndef f(x):\n    """Two."""\n    return x + 1\n')
+    assert digest('"""Other."""\n\n# why\ndef f(x):\n    return x + 1\n') == plain
+    assert digest('"""One."""\ndef f(x):\n    """Two."""\n    return x + 2\n') != plain

@@ -36,6 +36,13 @@ class Synthetic:
         self.part, self.name, self.world, self.test_world = part, name, world, test_world
         self.sizes, self.world_seed = sizes, world_seed
 
+    def __len__(self) -> int:
+        """Photographs; of a test person, `images` of every kind."""
+        from pipeline.synthetic.protocols import KINDS
+
+        size = self.sizes.of(self.part)
+        return size.identities * size.images * (len(KINDS) if self.part == "test" else 1)
+
     def samples(self) -> Iterator[Sample]:
         from pipeline.synthetic.part import Studio  # draws with torch
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pipeline import model, plugin
+from pipeline import files, model, plugin
 from pipeline.augment import Augment
 from pipeline.contracts import Head, Objective, Progress
 from pipeline.loader import Faces, exclusions
@@ -36,6 +36,15 @@ Bar = Callable[[float, str], AbstractContextManager[Progress]]
 def given(path: str) -> Path | None:
     """An optional input: the path, or None for the empty `none`."""
     return None if Path(path).name == NONE else Path(path)
+
+
+def absent(folder: Path, why: str) -> dict[str, str]:
+    """A model folder that holds no model, where a role is left empty; what the stage's metrics say of it."""
+    said = {"absent": why}
+    with files.writing_dir(folder) as aside:
+        files.write_json(aside / "absent.json", said)
+    logger.warning("no model at %s: %s", folder, why)
+    return said
 
 
 def faces(
@@ -147,8 +156,7 @@ def classifier(
     """Trains a recogniser from labels, with the clustering loss that the entry may name."""
     seed, epochs = int(entry["seed"]), described.epochs
     seed_all(seed)
-    landmark = given(entry.get("landmark", NONE))
-    recogniser = model.build(described, landmark)
+    recogniser = model.build(described, given(entry.get("landmark", NONE)))
     head = model.build_head(described, recogniser.dim)
     if (init := given(entry.get("init", NONE))) is not None:
         start_from(init, recogniser, head, found.classes)

@@ -38,6 +38,8 @@ def test_every_part_yields_what_its_size_says():
         part: sum(1 for _ in build(part).samples()) for part in ("labelled", "unlabelled", "validation")
     }
     assert counts == {"labelled": 8, "unlabelled": 4, "validation": 4}
+    assert {part: len(build(part)) for part in counts} == counts
+    assert len(build("test")) == 20 * len(protocols.KINDS)
     assert build().pairs() == []
 
 

@@ -21,7 +21,7 @@ def main(folder: Path) -> None:
         net,
         objective,
         two_streams(folder, workers=1),
-        epochs=60,
+        epochs=30,
         schedule=Schedule(lr=0.05),
         checkpoints=Checkpoints(folder / "ckpt", "f", every=0.02),
         seed=1,

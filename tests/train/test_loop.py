@@ -144,7 +144,7 @@ def test_kill_9_of_a_real_process(tmp_path):
                 time.sleep(0.01)
             time.sleep(seconds)
             process.send_signal(signal.SIGKILL)
-        return process.wait(timeout=120)
+        return process.wait(timeout=300)
 
     killed = tmp_path / "killed"
     run(killed, 0.05)
