@@ -3,24 +3,21 @@ PYTHON ?= python3
 BIN := .venv/bin
 RUN := PATH="$(CURDIR)/$(BIN):$$PATH"
 
-.PHONY: demo test test-fast test-e2e test-real lint bench clean
+.PHONY: demo test test-fast test-slow lint bench clean
 
 demo: .venv/ready  ## the whole pipeline on a small synthetic world, then the report
-	$(RUN) python -m pipeline check --set size=demo
-	$(RUN) dvc repro --quiet --help >/dev/null
-	$(RUN) python -m pipeline run demo
-	@echo "report: .experiments/demo/demo/data/report/index.html"
+	$(RUN) python -m pipeline check
+	$(RUN) dvc repro
+	$(RUN) python -m pipeline sync
+	@echo "the report: $(CURDIR)/data/report/index.html"
 
-test: lint test-fast test-e2e test-real  ## everything CI runs
+test: lint test-fast test-slow  ## everything CI runs
 
-test-fast: .venv/ready
-	$(RUN) python -m pytest -q -m "not e2e and not real"
+test-fast: .venv/ready  ## two processes of one thread each: with two, contended torch collapses
+	$(RUN) OMP_NUM_THREADS=1 python -m pytest -q -n 2 --dist loadfile -m "not e2e and not real"
 
-test-e2e: .venv/ready
-	$(RUN) python -m pytest -q -m e2e
-
-test-real: .venv/ready
-	$(RUN) python -m pytest -q -m real
+test-slow: .venv/ready  ## the DAG on a tiny world, and the tests on real faces
+	$(RUN) OMP_NUM_THREADS=1 python -m pytest -q -n 2 --dist loadfile -m "e2e or real"
 
 lint: .venv/ready
 	$(RUN) ruff check .
@@ -29,7 +26,7 @@ lint: .venv/ready
 	$(RUN) lint-imports
 
 bench: .venv/ready  ## ratios against a peer or a limit, a table each
-	for script in benchmarks/*.py; do $(RUN) python $$script || exit 1; done
+	for script in benchmarks/loader.py benchmarks/distill_step.py benchmarks/noop_repro.py; do $(RUN) python $$script || exit 1; done
 
 .venv/ready: requirements.lock pyproject.toml
 	$(PYTHON) -c 'import sys; assert (3, 11) <= sys.version_info < (3, 14), "Python 3.11-3.13 is needed: make PYTHON=python3.11"'

@@ -1,6 +1,6 @@
 """kill -9 at random moments of training and distilling: the final weights must not notice.
 
-    python benchmarks/kill.py --kills 20 --seed 0 [--workspace .experiments/kill/smoke]
+    python -m pipeline run kill && python benchmarks/kill.py --kills 20 --seed 0
 
 For each stage: one uninterrupted run gives the reference (sha256 of weights.pt). Then, again and again, the
 stage is started from nothing, killed at a random moment (DVC alone, the stage alone, or the whole group), and
@@ -15,6 +15,7 @@ import hashlib
 import json
 import os
 import random
+import re
 import shutil
 import signal
 import subprocess
@@ -128,6 +129,8 @@ def main() -> None:
     given = parser.parse_args()
     rng, rows = random.Random(given.seed), []
     env = {**os.environ, "OMP_NUM_THREADS": "1", "LIKENESS_TRACKING": "later"}
+    runtime = given.workspace / "runtime.yaml"
+    runtime.write_text(re.sub(r"(?m)^checkpoint_seconds:.*$", "checkpoint_seconds: 0.5", runtime.read_text()))
     for stage, model in STAGES.items():
         shutil.rmtree(given.workspace / ".ckpt" / stage, ignore_errors=True)
         begun = time.monotonic()

@@ -39,6 +39,7 @@ class Runtime(Strict):
     precision: Literal["fp32", "bf16"] = "fp32"
     cache_gb: float = Field(default=4.0, ge=0)  # decoded images kept in memory, GB
     deterministic: bool = True
+    checkpoint_seconds: float = Field(default=30.0, ge=0)  # of training, between two checkpoints
 
     @model_validator(mode="after")
     def _positive(self) -> Runtime:

@@ -15,7 +15,7 @@ from typing import Any
 
 INK, FAINT = "#010203", "#040506"  # placeholders, see `to_svg`
 COLOURS = ("#3b6fd4", "#d9822b", "#2f9e6e", "#c2497f", "#8a63d2", "#9a8b2f", "#3a9fb5", "#b5543a")
-SIZE = (4.3, 2.9)  # inches at 72 points each: about the width of a phone
+SIZE = (3.8, 2.6)  # inches at 72 points each: somewhat less than the width of a phone
 
 Point = tuple[float, float | None, float | None]  # value, ends of its interval
 Series = Mapping[str, tuple[Sequence[float], Sequence[float]]]  # label -> x, y

@@ -53,8 +53,8 @@ def render(context: Mapping[str, Any]) -> str:
     environment.filters.update(
         count=count, number=number, percent=as_percent, seconds=seconds, signed=signed, short=short
     )
-    environment.filters["measure"] = measure
-    environment.globals.update(interval=interval, tars=results.tars)
+    environment.filters.update(measure=measure, fixed=fixed)
+    environment.globals.update(interval=interval, tars=results.tars, batches=results.batches)
     return environment.get_template("page.html.j2").render(context)
 
 
@@ -89,6 +89,13 @@ def number(value: Any, digits: int = 3) -> str:
     if isinstance(value, int) or abs(value) >= 10 ** (digits + 1):
         return f"{value:,.0f}"
     return f"{value:.{digits}g}"
+
+
+def fixed(value: Any) -> str:
+    """Three decimals, so that a column's numbers can be compared; counts and words as they are."""
+    if not isinstance(value, float):
+        return number(value)
+    return f"{value:,.0f}" if value.is_integer() and value > 1 else f"{value:.3f}"
 
 
 def as_percent(value: float | None, digits: int = 2) -> str:

@@ -46,6 +46,18 @@ class Row:
     mean: float | None = None  # accuracy over all lists, percent
     share: float | None = None  # parameters, as a share of its teacher's
 
+    def time(self, batch: int) -> float | None:
+        """Milliseconds an image at this batch size."""
+        return next((float(time["ms"]) for time in self.times if time["batch"] == batch), None)
+
+    @property
+    def where(self) -> str:
+        """What the times were taken on."""
+        told = [
+            f"{t['threads']} thread{'s' if t['threads'] != 1 else ''}, {t['device']}" for t in self.times[:1]
+        ]
+        return "".join(told)
+
 
 def percent(value: float | None) -> Any:
     return None if value is None else 100 * value
@@ -93,6 +105,11 @@ def rows(results: Results) -> list[Row]:
         own, teachers = sizes[row.model.name], sizes.get(row.model.teacher or "")
         row.share = own / teachers if own and teachers else None
     return table
+
+
+def batches(table: Sequence[Row]) -> list[int]:
+    """The batch sizes at which any model was timed."""
+    return sorted({time["batch"] for row in table for time in row.times})
 
 
 def not_auditable(results: Results) -> dict[str, str]:

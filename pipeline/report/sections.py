@@ -11,9 +11,15 @@ from pipeline.report import figures, images
 from pipeline.report.gather import Model, Results
 
 MEASURED = ("accuracy", "auc", "eer", "nme")  # of validation faces; what else a curve has are loss terms
+CHARTED = ("accuracy", "nme")
 VALIDATION = "validation/"  # may stand before a measure
 OVERLAP_SETTINGS = ("model", "false match rate", "held out")
 VIEWS = {"routing": "routing vectors", "pooled": "pooled features"}
+RULES = {
+    "classifier": "the trained classifier",
+    "kmeans_cosine": "k-means, cosine",
+    "kmeans_euclidean": "k-means, euclidean",
+}
 CAPTIONS = {
     "tsne": "t-SNE of the faces, coloured by attribute",
     "centroids": "Cosines between centroids",
@@ -36,7 +42,7 @@ class Overlap:
     removed: dict[str, dict[str, int]]  # dataset -> counts
     thresholds: dict[str, dict[str, Any]]  # kind of comparison -> numbers
     settings: dict[str, Any]
-    pictures: list[Picture]
+    pictures: list[Picture] = field(default_factory=list)
 
     @property
     def faces(self) -> int:
@@ -52,14 +58,16 @@ def overlap(results: Results) -> Overlap | None:
     if not metrics:
         return None
     settings = {key: value for key, value in flat(metrics).items() if key in OVERLAP_SETTINGS}
-    evidence = pictures(results.path("prepared", "overlap", "evidence"))
-    return Overlap(metrics.get("removed", {}), metrics.get("thresholds", {}), settings, evidence)
+    folder = results.path("prepared", "overlap", "evidence")
+    found = Overlap(metrics.get("removed", {}), metrics.get("thresholds", {}), settings)
+    found.pictures = pictures(folder, ("similarity", "removed") if found.faces else ("similarity",))
+    return found
 
 
-def pictures(folder: Path) -> list[Picture]:
-    """Every picture of a folder, with a caption made of its name."""
-    found = sorted(path for path in folder.rglob("*") if path.suffix.lower() in images.TYPES)
-    return [Picture(CAPTIONS.get(path.stem, words(path.stem)), images.file_uri(path)) for path in found]
+def pictures(folder: Path, names: Sequence[str]) -> list[Picture]:
+    """Those of the named PNG pictures that are there, in this order."""
+    found = [folder / f"{name}.png" for name in names]
+    return [Picture(CAPTIONS[path.stem], images.file_uri(path)) for path in found if path.exists()]
 
 
 def words(name: str) -> str:
@@ -108,7 +116,7 @@ def trainings(results: Results) -> Trainings:
     for name, story, metrics in _trained(results):
         curves = [measures_apart(row) for row in metrics.get("curves") or []]
         found.models.append(Training(name, story, training_facts(metrics), loss_chart(name, curves)))
-        for key in MEASURED:
+        for key in CHARTED:
             points = points_of(curves, key)
             if points:
                 measured.setdefault(key, {})[name] = points
@@ -174,7 +182,9 @@ class Clusters:
 
     @property
     def columns(self) -> list[str]:
-        return list(dict.fromkeys(key for _, _, numbers in self.rows for key in numbers))
+        first = ("purity", "ami")
+        there = {key for _, _, numbers in self.rows for key in numbers}
+        return [*(key for key in first if key in there), *sorted(there - {*first})]
 
 
 def clusters(results: Results) -> list[Clusters]:
@@ -184,12 +194,13 @@ def clusters(results: Results) -> list[Clusters]:
         if metrics:
             views = {view: metrics[view] for view in VIEWS if isinstance(metrics.get(view), Mapping)}
             rows = [
-                (VIEWS[view], words(rule), {key: mean_std(value) for key, value in numbers.items()})
+                (VIEWS[view], RULES.get(rule, words(rule)), {key: mean_std(numbers[key]) for key in numbers})
                 for view, rules in views.items()
                 for rule, numbers in rules.items()
             ]
             facts = flat({key: value for key, value in metrics.items() if key not in views})
-            shown = pictures(results.path("prepared", "cluster", model.name))
+            folder = results.path("prepared", "cluster", model.name)
+            shown = pictures(folder, ("gallery", "tsne", "centroids"))
             found.append(Clusters(model.name, facts, rows, shown))
     return found
 

@@ -217,7 +217,7 @@ def run(
             batches,
             epochs=epochs,
             schedule=schedule,
-            checkpoints=Checkpoints(checkpoints, checkpoints.name),
+            checkpoints=Checkpoints(checkpoints, checkpoints.name, runtime.checkpoint_seconds),
             seed=seed,
             device=runtime.device,
             precision=runtime.precision,

@@ -168,6 +168,9 @@ def test_number(value: Any, text: str) -> None:
 
 
 def test_other_numbers() -> None:
+    assert page.fixed(0.59) == "0.590"
+    assert page.fixed(1.0) == "1.000"
+    assert page.fixed(1200) == page.fixed(1200.0) == "1,200"
     assert page.short(1_234_567) == "1.23 M"
     assert page.short(999) == "999"
     assert page.short(None) == page.DASH

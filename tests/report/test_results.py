@@ -69,3 +69,11 @@ def test_roc_of_each_list(data: Path, params: dict[str, Any]) -> None:
     charts = dict(results.roc_charts(Results(data, params)))
     assert list(charts) == ["bench front", "bench wild"]
     assert all(name in charts["bench front"] for name in EVALUATED)
+
+
+def test_times_by_batch_size(data: Path, params: dict[str, Any]) -> None:
+    rows = {row.model.name: row for row in results.rows(Results(data, params))}
+    assert results.batches(list(rows.values())) == [1]
+    assert rows["student"].time(1) == 3.2
+    assert rows["student"].time(32) is None
+    assert rows["student"].where == "2 threads, cpu"

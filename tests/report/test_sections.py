@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,17 @@ def test_overlap(data: Path, params: dict[str, Any]) -> None:
     assert found is not None
     assert (found.faces, found.people) == (8, 2)
     assert found.settings == {"model": "data/models/scout"}
-    assert [picture.caption[:7] for picture in found.pictures] == ["Removed", "Similar"]
+    assert [picture.caption[:7] for picture in found.pictures] == ["Similar", "Removed"]
+
+
+def test_no_picture_of_removals_where_nothing_was_removed(data: Path, tmp_path: Path) -> None:
+    metrics = files.read_json(data / "metrics/overlap.json")
+    metrics["removed"]["home"] |= {"removed_faces": 0, "removed_people": 0}
+    files.write_json(tmp_path / "metrics/overlap.json", metrics)
+    shutil.copytree(data / "prepared/overlap", tmp_path / "prepared/overlap")
+    found = sections.overlap(Results(tmp_path, {}))
+    assert found is not None
+    assert [picture.caption[:7] for picture in found.pictures] == ["Similar"]
 
 
 def test_trainings(data: Path, params: dict[str, Any]) -> None:
@@ -46,10 +57,10 @@ def test_clusters(data: Path, params: dict[str, Any]) -> None:
     (found,) = sections.clusters(Results(data, params))
     assert found.model == "teacher"
     rows = {(view, rule): numbers for view, rule, numbers in found.rows}
-    assert rows["routing vectors", "Classifier"]["ami"] == (0.31, None)
-    assert rows["pooled features", "Kmeans cosine"]["ami"] == (0.22, 0.02)
+    assert rows["routing vectors", "the trained classifier"]["ami"] == (0.31, None)
+    assert rows["pooled features", "k-means, cosine"]["ami"] == (0.22, 0.02)
     assert found.facts == {"dataset": "wild", "shown": "classifier"}
-    assert found.columns == ["ami", "ami_yaw", "purity"]
+    assert found.columns == ["purity", "ami", "ami_yaw"]
 
 
 def test_costs(data: Path, params: dict[str, Any], tmp_path: Path) -> None:

@@ -1,19 +1,15 @@
-"""Which datasets the overlap stage cleans, and which it protects."""
+"""The overlap stage: which datasets it cleans and protects, and what it finds in small ones."""
 
 from pathlib import Path
 
 import pytest
 
+from pipeline import files, loader
 from stages import overlap
+from tests.stages.measuring import DATA, MeasuringRun, contents, write_model, write_people
 
-ROLES = {
-    "labelled": "train",
-    "unlabelled": "wild",
-    "landmarked": "train",
-    "validation": "val",
-    "clustered": "wild",
-    "benchmarks": ["lfw", "cfp"],
-}
+ROLES = DATA | {"labelled": "train", "landmarked": "train", "benchmarks": ["lfw", "cfp"]}
+OUT = Path("data/prepared/overlap")
 
 
 def test_every_role_that_is_trained_on_is_cleaned_once():
@@ -39,3 +35,53 @@ def test_training_on_a_benchmark_is_refused(role):
 
 def test_the_table_has_what_training_reads():
     assert overlap.EXCLUSIONS.names[:2] == ["dataset", "sample_id"]
+
+
+@pytest.fixture
+def run(tmp_path, monkeypatch):
+    """Person 0 of `home` is in `test`, 1 in `val` and, by name, in `test`; 50, 51 of `wild` in `test`."""
+    monkeypatch.chdir(tmp_path)
+    names = {1: "Ann Lee", 2: "Bo"}
+    write_people("data/prepared/crop/home", range(40), names=names)
+    write_people("data/prepared/crop/wild", range(50, 60), seed=1, names={52: "ANN_LEE"})
+    write_people("data/prepared/crop/val", [1, *range(70, 80)], seed=2)
+    test = [0, 50, 51, *range(80, 95)]
+    write_people("data/benchmarks/crop/test", test, seed=3, names={85: "ann lee"})
+    write_model("data/models/scout")
+    settings = {"model": "data/models/scout", "false_match_rate": 1e-3}
+    return MeasuringRun(None, {"data": DATA, "overlap": settings})
+
+
+def test_finds_people_by_name_and_by_embedding(run):
+    overlap.main(run)
+    table = loader.read_parquet(OUT / "exclusions.parquet")
+    assert list(table.columns) == overlap.EXCLUSIONS.names
+    home, wild = (table[table["dataset"] == name].set_index("sample_id") for name in ("home", "wild"))
+    assert set(home.loc["home000/0":"home000/3", "matched"]) == {"test000"}
+    assert set(home.loc["home001/0":"home001/3", "reason"]) == {"name"}
+    assert home.loc["home001/0", "benchmark"] == "test"
+    assert set(wild["reason"]) == {"name", "embedding"}
+    assert {"wild052/0", "wild050/1", "wild051/2"} <= set(wild.index)
+    assert wild["identity"].isna().all()
+    assert len(set(table["sample_id"])) == len(table) < 40
+    assert loader.exclusions(OUT / "exclusions.parquet", "home") == set(home.index)
+    assert run.told["removed"]["home"]["by_name"] == 4
+    assert run.told["held_out"] is None
+    assert set(run.figures) == {"overlap/similarity.png", "overlap/removed.png"}
+
+
+def test_twice_the_same_and_held_out_people_are_read(run):
+    identities = [f"home{person:03d}" for person in range(30, 40)]
+    files.write_json("data/models/scout/holdout.json", {"dataset": "home", "identities": identities})
+    overlap.main(run)
+    first = contents(OUT)
+    overlap.main(run)
+    assert contents(OUT) == first
+    assert run.told["held_out"] == 10
+    assert run.told["thresholds"]["person-person"]["impostors"] == 10 * 30 + 45
+
+
+def test_nothing_to_protect_removes_nothing(run):
+    run.params["data"] = DATA | {"benchmarks": [], "validation": "none"}
+    overlap.main(run)
+    assert len(loader.read_parquet(OUT / "exclusions.parquet")) == 0

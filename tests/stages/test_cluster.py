@@ -1,0 +1,65 @@
+"""The cluster stage on small annotated faces: by classifier and by k-means, twice the same."""
+
+from pathlib import Path
+
+import pandas as pd
+import pytest
+import torch
+
+from pipeline import model
+from pipeline.clusters import save_classifier
+from stages import cluster
+from tests.stages.measuring import (
+    DATA,
+    MeasuringRun,
+    contents,
+    write_annotations,
+    write_model,
+    write_people,
+)
+
+SETTINGS = {"classes": 5, "sample": 1000, "seed": 5, "gallery": 3}
+OUT = Path("data/prepared/cluster/teacher")
+
+
+@pytest.fixture
+def run(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    people = range(12)
+    write_people("data/prepared/crop/wild", people)
+    write_annotations("wild", people)
+    write_model()
+    return MeasuringRun("teacher", {"data": DATA, "clustering": SETTINGS})
+
+
+def test_what_comes_out(run):
+    size = model.load("data/models/teacher").recogniser.routing_size
+    save_classifier("data/models/teacher", torch.rand(5, size), "cosine")
+    cluster.main(run)
+    assert (run.told["faces"], run.told["left_out"]["unsure"], run.told["shown"]) == (47, 1, "classifier")
+    rules = {"kmeans_euclidean", "kmeans_cosine"}
+    assert set(run.told["routing"]) == rules | {"classifier"}
+    assert set(run.told["pooled"]) == rules
+    assert 0 < run.told["routing"]["kmeans_cosine"]["purity"]["mean"] <= 1
+    table = pd.read_parquet(OUT / "clusters.parquet")
+    assert len(table) == 47
+    assert table["cohort"].nunique() == run.told["cohorts"]
+    names = {"tsne.png", "centroids.png", "gallery.png"}
+    assert {path.name for path in OUT.glob("*.png")} == names
+    assert set(run.figures) == {f"cluster/{name}" for name in names}
+
+
+def test_twice_the_same_without_a_classifier(run):
+    cluster.main(run)
+    first, told = contents(OUT), run.told
+    assert "classifier" not in told["routing"]
+    cluster.main(run)
+    assert contents(OUT) == first
+    assert run.told == told
+
+
+def test_more_clusters_than_faces(run):
+    run.params["clustering"] = SETTINGS | {"classes": 100}
+    with pytest.raises(ValueError, match="lower the clusters' classes"):
+        cluster.main(run)
+    assert not OUT.exists()

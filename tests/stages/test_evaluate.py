@@ -1,0 +1,75 @@
+"""The evaluate stage on a small benchmark: what it writes, what it says of the model, and twice the same."""
+
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from pipeline import files, plugin
+from pipeline.evaluate import intervals
+from stages import evaluate
+from tests.stages.measuring import DATA, MeasuringRun, contents, write_model, write_people
+
+PROTOCOLS = {"pairs": {"folds": 5, "fars": [0.1], "bootstrap": 50}, "cost": {"batches": [1, 2], "repeats": 2}}
+OUT = Path("data/prepared/evaluate/teacher")
+
+
+@pytest.fixture
+def run(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    write_people("data/benchmarks/crop/test", range(20))
+    return MeasuringRun("teacher", {"data": DATA, "protocols": PROTOCOLS})
+
+
+def test_what_comes_out(run):
+    write_model(epochs=7)
+    evaluate.main(run)
+    scores = pd.read_parquet(OUT / "scores.parquet")
+    assert len(scores) == 80
+    assert set(intervals.KEYS) < set(scores.columns)
+    found = run.told["pairs"]["benchmarks"]["test"]["mixed"]
+    assert found["accuracy"]["mean"] == pytest.approx(scores.groupby("fold")["correct"].mean().mean())
+    assert found["accuracy"]["mean"] > 0.6
+    assert set(files.read_json(OUT / "roc.json")["test"]["mixed"]) == {"far", "tar"}
+    assert run.told["cost"]["parameters"] > 0
+    assert (run.told["checkpoint"], run.told["epochs"], run.told["crop"]) == (
+        "last epoch",
+        7,
+        {"test": "aligned"},
+    )
+    assert run.told["auditable"]
+    assert "audit" not in run.told
+    assert [row["batch"] for row in run.side["cost"]["milliseconds"]] == [1, 2]
+    assert list(run.figures) == ["evaluate/roc.png"]
+
+
+def test_times_do_not_reach_what_is_hashed(run):
+    write_model()
+    evaluate.main(run)
+    first, told = contents(OUT), run.told
+    evaluate.main(run)
+    assert contents(OUT) == first
+    assert run.told == told
+    assert "milliseconds" not in str(told)
+
+
+def test_a_model_that_nobody_can_audit_says_so(run):
+    write_model(auditable=False)
+    evaluate.main(run)
+    assert run.told["audit"].startswith("overlap not auditable")
+
+
+def test_faces_of_another_size_leave_nothing(run):
+    write_model()
+    spec = files.read_json("data/models/teacher/spec.json")
+    files.write_json("data/models/teacher/spec.json", {**spec, "size": 32})
+    with pytest.raises(ValueError):
+        evaluate.main(run)
+    assert not OUT.exists()
+
+
+def test_an_unknown_protocol_offers_the_nearest(run):
+    write_model()
+    run.params["protocols"] = {"pair": {}}
+    with pytest.raises(plugin.UnknownPluginError, match="did you mean 'pairs'"):
+        evaluate.main(run)
