@@ -1,4 +1,4 @@
-"""The cluster stage on small annotated faces: by classifier and by k-means, twice the same."""
+"""The cluster stage on small annotated faces: by the trained classifier, by k-means, and twice the same."""
 
 from pathlib import Path
 
