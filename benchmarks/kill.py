@@ -4,7 +4,7 @@
 
 For each stage: one uninterrupted run gives the reference (sha256 of weights.pt). Then, again and again, the
 stage is started from nothing, killed at a random moment (DVC alone, the stage alone, or the whole group), and
-run again until it ends; its weights must be those of the reference, and at no sampled instant (every 10 ms)
+run again until it ends; its weights must be those of the reference, and at no sampled instant (every 0.1 s)
 may two trainers live.
 """
 
@@ -70,7 +70,7 @@ def watch(process: subprocess.Popen[bytes], stage: str, until: float) -> int:
     most = 0
     while process.poll() is None and time.monotonic() < until:
         most = max(most, len(trainers(stage)))
-        time.sleep(0.01)
+        time.sleep(0.1)
     return most
 
 

@@ -42,7 +42,7 @@ FLAGS = (
     "--remote-debugging-port=0",
 )
 PATIENCE = 120.0  # seconds for a server or a page
-DESKTOP, PHONE, WIDE, TALLEST = 1280, 390, 1500, 16000  # pixels
+DESKTOP, PHONE, WIDE, SMALL, TALLEST = 1280, 390, 1500, 600, 14000  # pixels; taller than that come out torn
 # Pages scroll inside boxes of their own: the one that has most to scroll says how much there is to see.
 HEIGHT = """
 Math.max(document.documentElement.scrollHeight, ...[...document.querySelectorAll('*')]
@@ -142,7 +142,7 @@ class Page:
         if tidy:
             self.evaluate(tidy)
             time.sleep(2)
-        height = min(int(self.evaluate(HEIGHT)), TALLEST)
+        height = min(int(self.evaluate(HEIGHT)), TALLEST // (2 if width < SMALL else 1))
         self.size(width, height)
         time.sleep(1)
         picture = self.call("Page.captureScreenshot", format="png")["data"]
@@ -151,7 +151,7 @@ class Page:
         print(f"{path}: {width} x {height}")
 
     def size(self, width: int, height: int) -> None:
-        phone = width < 600
+        phone = width < SMALL
         self.call(
             "Emulation.setDeviceMetricsOverride",
             width=width,

@@ -111,6 +111,23 @@ def table(name: Annotated[str, typer.Argument(help="experiments/NAME.yaml")]) ->
 
 
 @app.command()
+def compare(
+    name: Annotated[str, typer.Argument(help="experiments/NAME.yaml")],
+    first: Annotated[str, typer.Argument(help="the model that the others are compared with")],
+    others: Annotated[list[str], typer.Argument(help="models")],
+) -> None:
+    """Paired differences of accuracy between models, over all rows of an experiment together."""
+    from pipeline import experiment
+    from pipeline.listing import result_table, show
+
+    try:
+        show(result_table(name, experiment.compare(name, first, others)))
+    except experiment.ExperimentError as error:
+        log.error("%s", error)
+        raise typer.Exit(2) from error
+
+
+@app.command()
 def sync() -> None:
     """Send to MLflow what could not be sent while stages ran, here and in the workspaces of experiments."""
     from pipeline import experiment, track

@@ -155,9 +155,55 @@ def table(name: str) -> list[dict[str, Any]]:
     experiment, found = load(name), []
     for row in experiment.rows:
         metrics = WORKSPACES / name / row / "data" / "metrics" / "evaluate"
-        for path in sorted(metrics.glob("*.json")):
-            values = json.loads(path.read_text())
-            found.append({"row": row, "model": path.stem, **values})
+        found += [
+            {"row": row, "model": path.stem, **summary(json.loads(path.read_text()))}
+            for path in sorted(metrics.glob("*.json"))
+        ]
         if published := experiment.published.get(row):
             found.append({"row": row, "model": "published", **published})
     return found
+
+
+def summary(metrics: dict[str, Any]) -> dict[str, Any]:
+    """What a table shows of an evaluation: size, accuracy in percent a protocol, whether it was audited."""
+    shown: dict[str, Any] = {key: metrics.get("cost", {}).get(key) for key in ("parameters", "flops")}
+    benchmarks = metrics.get("pairs", {}).get("benchmarks", {})
+    for benchmark, protocols in benchmarks.items():
+        for protocol, values in protocols.items():
+            name = protocol if len(benchmarks) == 1 else f"{benchmark}/{protocol}"
+            shown[name] = round(100 * values["accuracy"]["mean"], 2)
+    shown["overlap"] = "audited" if metrics.get("auditable", True) else "not auditable"
+    return {key: value for key, value in shown.items() if value is not None}
+
+
+def compare(name: str, first: str, others: list[str]) -> list[dict[str, Any]]:
+    """Accuracy of `others` less that of `first` on the same pairs, a row a protocol, over all rows together.
+
+    People of different rows are different people; the interval is that of a vertex bootstrap over them.
+    """
+    from pipeline.evaluate import intervals
+
+    base = _scores(name, first)
+    return [
+        {"first": first, "second": other, **row}
+        for other in others
+        for row in intervals.compare(base, _scores(name, other))
+    ]
+
+
+def _scores(name: str, model: str) -> Any:
+    """Every row's pair scores of one model; ids carry the row, so that worlds don't share people."""
+    import pandas as pd
+
+    parts = []
+    for row in load(name).rows:
+        path = WORKSPACES / name / row / "data" / "prepared" / "evaluate" / model / "scores.parquet"
+        if not path.exists():
+            raise ExperimentError(
+                f"{path} does not exist: run the experiment first, with {model} in after.evaluate"
+            )
+        part = pd.read_parquet(path)
+        for column in ("a", "b", "person_a", "person_b"):
+            part[column] = row + ":" + part[column].astype(str)
+        parts.append(part)
+    return pd.concat(parts, ignore_index=True)

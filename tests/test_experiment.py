@@ -3,6 +3,7 @@
 import subprocess
 from pathlib import Path
 
+import pandas as pd
 import pytest
 import yaml
 
@@ -54,6 +55,39 @@ def test_a_workspace_holds_the_project_and_the_changed_params(tmp_path, monkeypa
     (tmp_path / "pipeline" / "a.py").rename(tmp_path / "pipeline" / "b.py")
     folder = experiment.workspace("e", "r", row)
     assert sorted(path.name for path in (folder / "pipeline").iterdir()) == ["b.py"]
+
+
+def test_a_summary_has_an_accuracy_a_protocol_and_says_what_could_not_be_audited():
+    metrics = {
+        "auditable": False,
+        "cost": {"parameters": 5, "flops": None},
+        "pairs": {"benchmarks": {"lfw": {"pairs": {"accuracy": {"mean": 0.98831}}}}},
+    }
+    assert experiment.summary(metrics) == {"parameters": 5, "pairs": 98.83, "overlap": "not auditable"}
+
+
+def test_models_are_compared_on_the_pairs_of_all_rows(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "experiments").mkdir()
+    (tmp_path / "experiments" / "e.yaml").write_text("title: t\nrows: {r: {}, s: {}}\n")
+    for row in ("r", "s"):
+        for model, correct in (("poor", [True, False] * 20), ("good", [True] * 40)):
+            people = [f"p{i // 2}" for i in range(40)]
+            frame = pd.DataFrame(
+                {"benchmark": "b", "protocol": "front", "fold": 0, "same": [True, False] * 20}
+            )
+            frame["a"], frame["b"] = [f"a{i}" for i in range(40)], [f"b{i}" for i in range(40)]
+            frame["person_a"], frame["person_b"] = people, [*people[::2], *people[::2]]
+            frame["correct"] = correct
+            path = tmp_path / ".experiments/e" / row / "data/prepared/evaluate" / model / "scores.parquet"
+            path.parent.mkdir(parents=True)
+            frame.to_parquet(path)
+    (found,) = experiment.compare("e", "poor", ["good"])
+    assert found["difference"] == 0.5
+    assert found["pairs"] == 80
+    assert found["people"] == 40
+    with pytest.raises(experiment.ExperimentError, match=r"none/scores\.parquet does not exist"):
+        experiment.compare("e", "poor", ["none"])
 
 
 def test_missing_raw_data_is_named(tmp_path, monkeypatch):
