@@ -41,7 +41,7 @@ FLAGS = (
     "--hide-scrollbars",
     "--remote-debugging-port=0",
 )
-PATIENCE = 120.0  # seconds for a server or a page
+PATIENCE = 300.0  # seconds for a server or a page
 DESKTOP, PHONE, WIDE, SMALL, TALLEST = 1280, 390, 1500, 600, 14000  # pixels; taller than that come out torn
 # Pages scroll inside boxes of their own: the one that has most to scroll says how much there is to see.
 HEIGHT = """
@@ -49,7 +49,11 @@ Math.max(document.documentElement.scrollHeight, ...[...document.querySelectorAll
   .filter(each => each.clientHeight > 300 && /auto|scroll/.test(getComputedStyle(each).overflowY))
   .map(each => each.getBoundingClientRect().top + each.scrollHeight))
 """
-TASKS = "[...document.querySelectorAll('[role=tab]')].find(each => /task runs/i.test(each.innerText)).click()"
+TASKS = """
+[...document.querySelectorAll('*')]
+  .filter(each => !each.children.length && each.innerText == 'Task Runs')
+  .forEach(each => each.click())
+"""
 # Of two runs only what differs, without pictures of two points and without a chat.
 COMPARED = """
 for (const each of document.querySelectorAll('[role=switch], [role=button], button')) {
@@ -138,17 +142,27 @@ class Page:
             f"document.body && {wanted}.every(text => document.body.innerText.toLowerCase().includes(text))"
         )
         until(f"{url} showing {', '.join(shows)}", lambda: self.evaluate(seen))
-        time.sleep(2)  # for what fades in
+        self.settle()
         if tidy:
             self.evaluate(tidy)
-            time.sleep(2)
+            self.settle()
         height = min(int(self.evaluate(HEIGHT)), TALLEST // (2 if width < SMALL else 1))
         self.size(width, height)
-        time.sleep(1)
+        self.settle()
         picture = self.call("Page.captureScreenshot", format="png")["data"]
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(base64.b64decode(picture))
         print(f"{path}: {width} x {height}")
+
+    def settle(self, quiet: int = 5) -> None:
+        """Wait until the page's text has not changed for so many seconds, a minute at most."""
+        same, before = 0, None
+        for _ in range(60):
+            now = self.evaluate("document.body.innerText")
+            same, before = (same + 1 if now == before else 0), now
+            if same == quiet:
+                return
+            time.sleep(1)
 
     def size(self, width: int, height: int) -> None:
         phone = width < SMALL

@@ -7,12 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Protocol
 
-import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
+from pipeline.progress import Progress as Progress
 from pipeline.strict import Strict as Strict
 
 LABELLED, UNLABELLED, MIXED = 0, 1, 2  # where a sample of a batch comes from
@@ -133,15 +133,37 @@ class Head(nn.Module):
         raise NotImplementedError
 
 
+@dataclass(frozen=True)
+class Shapes:
+    """What a distillation loss may have to know before it sees a batch.
+
+    `rows` gives a domain's number of faces: there `Batch.row` is below it. Maps are given where the loss
+    that is built `NEEDS` "maps": stage name -> channels.
+    """
+
+    student_dim: int
+    teacher_dim: int
+    rows: Mapping[int, int]
+    epochs: int
+    student_maps: Mapping[str, int] | None = None
+    teacher_maps: Mapping[str, int] | None = None
+
+
 class DistillationLoss(nn.Module):
     """Student and teacher outputs of the same samples -> one scalar.
 
     `needs` names what it reads of the teacher: "embedding", "logits", "maps", or "live" (anything
-    that a cache of embeddings can't give). `classifier` and `scale`, the frozen (n, e) weight of the
-    teacher and its logit scale, are given to `__init__` of losses that need logits.
+    that a cache of embeddings can't give). `projects` says that it trains the connector: it reads
+    `student.projected`. `classifier` and `scale`, the frozen (n, e) weight of the teacher and its logit
+    scale, are given to `build`, and `shapes` too if `build` has a parameter of that name. Its parameters
+    are trained; state goes into buffers. `begin_epoch` as an objective's.
     """
 
     needs: frozenset[str] = frozenset()
+    projects: bool = False
+
+    def begin_epoch(self, epoch: int, survey: Survey) -> None:
+        """Nothing to prepare by default."""
 
     def forward(self, student: Outputs, teacher: Outputs, batch: Batch) -> Tensor:
         raise NotImplementedError
@@ -163,18 +185,3 @@ class Objective(nn.Module):
 
     def forward(self, batch: Batch, outputs: Outputs) -> dict[str, Tensor]:
         raise NotImplementedError
-
-
-class Progress(Protocol):
-    """Told of a long work's steps."""
-
-    def advance(self, steps: int = 1) -> None: ...
-
-
-Metrics = dict[str, Any]
-
-
-def no_grad_numpy(value: Tensor) -> Any:
-    """A detached CPU numpy copy of `value`."""
-    with torch.no_grad():
-        return value.detach().cpu().numpy()

@@ -115,6 +115,8 @@ def _link_raw(folder: Path, raw: dict[str, str]) -> None:
         path, link = Path(source).resolve(), folder / "data" / "raw" / name
         if not path.exists():
             raise ExperimentError(f"raw.{name}: {source} does not exist")
+        if link.exists() and not link.is_symlink():
+            raise ExperimentError(f"raw.{name}: {link} stands there and is no link; move it away")
         link.parent.mkdir(parents=True, exist_ok=True)
         link.unlink(missing_ok=True)
         link.symlink_to(path)

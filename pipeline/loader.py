@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property
 from pathlib import Path
@@ -33,7 +33,8 @@ class Faces:
 
     With `needs_identity` faces of nobody known are left out and at least two identities must remain;
     `labels` then index `classes`, the identities in alphabetical order. Otherwise labels are -1.
-    Faces that lack one of the columns in `known` (box, points5, points68) are left out.
+    Faces that lack one of the columns in `known` (box, points5, points68) are left out. `left_out` counts
+    by reason.
     At most `cache_gb` GB of decoded images are kept in memory: all of them, or none.
     """
 
@@ -50,12 +51,15 @@ class Faces:
         self.folder = Path(folder)
         self._dataset, self._process = Dataset(self.folder), os.getpid()
         frame = self._dataset.frame(["sample_id", "identity"])
-        keep = ~frame["sample_id"].isin(set(exclude or ())) & ~frame["identity"].isin(set(without or ()))
+        tests: dict[str, npt.ArrayLike] = {
+            "excluded": frame["sample_id"].isin(set(exclude or ())),
+            "of people held out": frame["identity"].isin(set(without or ())),
+        }
         if needs_identity:
-            keep &= frame["identity"].notna()
-        mask = keep.to_numpy(bool)
+            tests["of nobody known"] = frame["identity"].isna()
         for column in known:
-            mask = mask & np.isfinite(self._dataset.points(column)).all(axis=(1, 2))
+            tests[f"without {column}"] = ~np.isfinite(self._dataset.points(column)).all(axis=(1, 2))
+        mask = self._keep(len(frame), tests)
         kept = frame[mask]
         self.rows: npt.NDArray[np.int64] = np.flatnonzero(mask).astype(np.int64)
         self.sample_ids: list[str] = kept["sample_id"].tolist()
@@ -67,6 +71,19 @@ class Faces:
         if needs_identity:
             self._check_identities(left_out=len(frame) - len(kept))
         self._cache = self._decode_all() if len(self) and self.gigabytes <= cache_gb else None
+
+    def _keep(self, count: int, tests: Mapping[str, npt.ArrayLike]) -> npt.NDArray[np.bool_]:
+        """Of `count` faces those that no test rejects; how many each rejects, the first one counting."""
+        mask, self.left_out = np.ones(count, np.bool_), dict[str, int]()
+        for why, rejected in tests.items():
+            rows = mask & np.asarray(rejected, np.bool_)
+            mask &= ~rows
+            if rows.any():
+                self.left_out[why] = int(rows.sum())
+        if self.left_out:
+            reasons = ", ".join(f"{number} {why}" for why, number in self.left_out.items())
+            logger.info("%s: %d of %d faces are left out: %s", self.folder, (~mask).sum(), count, reasons)
+        return mask
 
     def _check_identities(self, left_out: int) -> None:
         if len(self.classes) < 2:

@@ -175,16 +175,14 @@ def build_head(spec: ModelSpec, dim: int | None = None) -> Head:
     module = plugin.load("heads", spec.head)
     if dim is None:
         dim = plugin.load("backbones", spec.backbone).Params(**spec.shape).dim
-    head = module.build(module.Params(**spec.margin), dim, spec.classes)
-    assert isinstance(head, Head)
+    head: Head = module.build(module.Params(**spec.margin), dim, spec.classes)
     return head
 
 
 def build_landmark(spec: ModelSpec) -> LandmarkNet:
     """A fresh landmark net."""
     module = plugin.load("landmarks", spec.backbone)
-    net = module.build(module.Params(**spec.shape))
-    assert isinstance(net, LandmarkNet)
+    net: LandmarkNet = module.build(module.Params(**spec.shape))
     return net
 
 
@@ -214,10 +212,10 @@ def save(
 
 
 def _code(spec: ModelSpec) -> dict[str, str]:
-    if spec.kind == "landmark":
-        return {f"landmarks/{spec.backbone}": plugin.meaning("landmarks", spec.backbone)}
-    parts = {"backbones": spec.backbone, "convs": spec.conv, "heads": spec.head}
-    return {f"{family}/{name}": plugin.meaning(family, name) for family, name in parts.items() if name}
+    if spec.kind != "trained":
+        return plugin.meanings(**{"landmarks" if spec.kind == "landmark" else "backbones": spec.backbone})
+    side = None if spec.side is None else spec.side.backbone
+    return plugin.meanings(backbones=spec.backbone, convs=spec.conv, heads=spec.head, landmarks=side)
 
 
 def save_foreign(folder: Path | str, spec: ModelSpec, weights: Path | str) -> None:
@@ -225,6 +223,7 @@ def save_foreign(folder: Path | str, spec: ModelSpec, weights: Path | str) -> No
     _foreign(spec, Path(weights))
     with files.writing_dir(folder) as aside:
         files.write_json(aside / "spec.json", spec.model_dump(mode="json"))
+        files.write_json(aside / "code.json", _code(spec))
         shutil.copyfile(weights, aside / "model.onnx")
 
 

@@ -58,6 +58,12 @@ def meaning(family: str, name: str) -> str:
     return hashlib.sha256(ast.dump(tree).encode()).hexdigest()[:16]
 
 
+def meanings(**chosen: str | None) -> dict[str, str]:
+    """Family/name -> `meaning`: of the plugin chosen in a family, and of what it shares with its siblings."""
+    given = [(family, stem) for family, name in chosen.items() if name for stem in ("__init__", name)]
+    return {f"{family}/{stem}": meaning(family, stem) for family, stem in given}
+
+
 def _is_text(line: ast.stmt) -> bool:
     return isinstance(line, ast.Expr) and isinstance(line.value, ast.Constant)
 

@@ -18,7 +18,8 @@ def main(run: stage.Run) -> None:
     with run.progress(len(chosen), f"annotate {name}") as bar:
         for annotator in chosen:
             module = plugin.load("annotators", annotator)
-            answers[annotator] = module.build(module.Params()).annotate(frame)
+            params = module.Params(**run.params["annotators"].get(annotator, {}))
+            answers[annotator] = module.build(params).annotate(frame)
             bar.advance()
     best = annotators.combine(answers, frame.index)
     agreement = annotators.agreement(answers)

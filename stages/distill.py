@@ -40,10 +40,10 @@ def main(run: stage.Run) -> None:
     trained = student.save(Path("data/models") / name)
     told: dict[str, Any] = {"epochs": epochs, "last": student.curves[-1], "curves": student.curves}
     told["faces"] = {role.dataset: len(role.faces) for role in roles.values()}
-    told["identities"] = len(trained.classes)
+    told["identities"] = len(roles[LABELLED].faces.classes) if LABELLED in roles else 0
     if validation is not None:
         alike = agreement.compare(trained, teacher, student.connector, validation, run.runtime)
-        told["teacher_student"] = alike
+        told["teacher_student"] = {k: v for k, v in alike.items() if k == "kl" or student.projects}
     run.metrics(told)
 
 

@@ -12,6 +12,7 @@ from typing import Any
 
 from pipeline import files, plugin, records, stage
 from pipeline.sources import Skipped, Source, SourceError, per_identity, remarks
+from pipeline.strict import inside
 
 LOG = logging.getLogger(__name__)
 RAW = Path("data/raw")
@@ -58,7 +59,10 @@ def detections(entry: Mapping[str, Any], raw: Path) -> dict[str, Any]:
     """Name and hash of the file of detections: cropping depends on what is in it, through this dataset."""
     if not entry.get("detections"):
         return {}
-    path = raw / entry["detections"]
+    try:
+        path = raw / inside(entry["detections"])
+    except ValueError as error:
+        raise SourceError(f"detections: {error}") from error
     if not path.is_file():
         raise SourceError(f"detections: {path} does not exist")
     digest = hashlib.sha256(path.read_bytes()).hexdigest()

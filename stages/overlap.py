@@ -1,4 +1,7 @@
-"""Find training faces that are people of a benchmark or of the validation set, and list them with reasons."""
+"""Find training and validation faces that are people of a protected set, and list them with reasons.
+
+Training sets are compared with the benchmarks and the validation set, the validation set with the benchmarks.
+"""
 
 from __future__ import annotations
 
@@ -13,38 +16,39 @@ from pipeline.loader import Faces
 
 TRAINING = ("labelled", "unlabelled", "landmarked")
 OUT = Path("data/prepared/overlap")
-TYPES = [pa.string()] * 6 + [pa.float64()] * 2
-EXCLUSIONS = pa.schema(list(zip(overlap.COLUMNS, TYPES, strict=True)))
+EXCLUSIONS = pa.schema(list(zip(overlap.COLUMNS, [pa.string()] * 6 + [pa.float64()] * 2, strict=True)))
 
 
 def main(run: stage.Run) -> None:
     roles, settings = run.params["data"], run.params["overlap"]
     training, protected = folders(roles)
     recogniser = model.load(settings["model"]).recogniser
-    known = {
-        roles["labelled"],
-        roles["landmarked"],
-        *protected,
-    }  # an unlabelled face has no identity to trust
-    faces = {
-        name: read(run, recogniser, name, at, name in known) for name, at in (training | protected).items()
-    }
+    # an unlabelled face has no identity to trust
+    known = {roles["labelled"], roles["landmarked"], *protected}
+    every = training | protected
+    faces = {name: read(run, recogniser, name, at, name in known) for name, at in every.items()}
     learnt, tested = ([faces[name] for name in group] for group in (training, protected))
+    validated = [each for each in tested if each.dataset == roles["validation"]]
+    benchmarks = [each for each in tested if each.dataset in roles["benchmarks"]]
+    passes = [(learnt, tested), (validated, benchmarks)]
 
     holdout = Path(settings["model"]) / "holdout.json"
     held_out = files.read_json(holdout)["identities"] if holdout.exists() else None
-    kinds = overlap.kinds(learnt, tested)
-    limits = impostors.thresholds(learnt, held_out, kinds, settings["false_match_rate"])
-    matches = overlap.matches(learnt, tested, kinds)
-    rows = overlap.exclusions(
-        learnt, tested, matches, {kind: limit.value for kind, (limit, _) in limits.items()}
-    )
+    kinds = sorted({kind for each in passes for kind in overlap.kinds(*each)}, reverse=True)
+    limits = impostors.thresholds(learnt or validated, held_out, kinds, settings["false_match_rate"])
+    values = {kind: limit.value for kind, (limit, _) in limits.items()}
+    matches = {key: match for each in passes for key, match in overlap.matches(*each, kinds).items()}
+    rows = [row for each in passes for row in overlap.exclusions(*each, matches, values)]
 
     with files.writing_dir(OUT / "evidence") as folder:
-        numbers = evidence.write(folder, limits, matches, rows, training | protected)
+        numbers = evidence.write(folder, limits, matches, rows, every)
     records.write_parquet(OUT / "exclusions.parquet", pa.Table.from_pylist(rows, EXCLUSIONS))
     settings = {**settings, "held_out": None if held_out is None else len(held_out)}
-    run.metrics({**settings, **numbers, "removed": overlap.summary(rows, learnt)})
+    removed = overlap.summary(rows, [*learnt, *validated])
+    for name, counts in removed.items():
+        counts |= overlap.expected(name, matches, {kind: limit for kind, (limit, _) in limits.items()})
+        counts["roles"] = [role for role in (*TRAINING, "validation") if roles[role] == name]
+    run.metrics({**settings, **numbers, "removed": removed})
     for name in ("similarity.png", "removed.png"):
         run.figure(OUT / "evidence" / name, f"overlap/{name}")
 
@@ -54,10 +58,11 @@ def folders(roles: dict[str, Any]) -> tuple[dict[str, Path], dict[str, Path]]:
     prepared = Path("data/prepared/crop")
     training = {roles[role]: prepared / roles[role] for role in TRAINING if roles[role] != "none"}
     protected = {name: Path("data/benchmarks/crop") / name for name in roles["benchmarks"]}
+    if roles["validation"] in protected:
+        raise ValueError(f"data: {roles['validation']} is a benchmark, and validation too")
     if roles["validation"] != "none":
         protected[roles["validation"]] = prepared / roles["validation"]
-    both = sorted(set(training) & set(protected))
-    if both:
+    if both := sorted(set(training) & set(protected)):
         raise ValueError(f"data: {', '.join(both)} is trained on and tested on: every face of it would go")
     return training, protected
 

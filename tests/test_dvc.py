@@ -225,6 +225,13 @@ def test_an_edit_reruns_what_it_can_change(dag):
     assert rerun(dag, key="runtime.threads") == set()
     assert families(rerun(dag, key="schedules.adam.lr")) == {"landmark", "report"}
     assert "ingest@synthetic_train" in rerun(dag, key="world_seed")
+    assert families(rerun(dag, key="sizes.demo.epochs.distill")) == {"distill", "evaluate", "report"}
+    assert families(rerun(dag, key="sizes.demo.epochs.landmark")) == {"landmark", "report"}
+    assert not families(rerun(dag, key="sizes.demo.epochs.train")) & {"scout", "overlap", "landmark"}
+    assert "overlap" not in {address for address, what in dag.items() if "data.clustered" in what.params} | (
+        {address for address, what in dag.items() if "data" in what.params} - {"report"}
+    )
+    assert {"annotate", "benchmark_annotate"} <= families(rerun(dag, key="annotators.pose.tilt"))
 
 
 def test_every_stage_records_its_run_and_nothing_reads_that(dag):

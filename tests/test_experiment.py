@@ -90,6 +90,29 @@ def test_models_are_compared_on_the_pairs_of_all_rows(tmp_path, monkeypatch):
         experiment.compare("e", "poor", ["none"])
 
 
+@pytest.mark.parametrize("kind", ["folder", "file"])
+def test_raw_data_that_is_no_link_stays(tmp_path, monkeypatch, kind):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "raw.tar").write_text("x")
+    place = tmp_path / "work" / "data" / "raw" / "faces"
+    kept = place / "mine.jpg" if kind == "folder" else place
+    kept.parent.mkdir(parents=True)
+    kept.write_text("precious")
+    with pytest.raises(experiment.ExperimentError, match=r"raw\.faces: work/data/raw/faces .*no link"):
+        experiment._link_raw(Path("work"), {"faces": "raw.tar"})
+    assert kept.read_text() == "precious"
+
+
+def test_links_to_raw_data_are_replaced(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    place = tmp_path / "work" / "data" / "raw" / "faces"
+    place.parent.mkdir(parents=True)
+    place.symlink_to(tmp_path / "gone")
+    (tmp_path / "raw.tar").write_text("x")
+    experiment._link_raw(Path("work"), {"faces": "raw.tar"})
+    assert place.resolve() == tmp_path / "raw.tar"
+
+
 def test_missing_raw_data_is_named(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     subprocess.run(["git", "init", "-q"], check=True)

@@ -107,3 +107,19 @@ def test_exclusions_are_a_datasets_own(tmp_path):
     frame.drop(columns="dataset").to_parquet(tmp_path / "other.parquet")
     with pytest.raises(ValueError, match=r"other\.parquet lacks.*dataset"):
         exclusions(tmp_path / "other.parquet", "a")
+
+
+def test_what_is_left_out_is_counted_and_told(tmp_path, caplog):
+    people = ["zoe", "ann", None, "zoe", "bob", None, "eve"]
+    samples = [plain(str(i), person) for i, person in enumerate(people)]
+    for sample in samples[3:]:
+        sample.box = [0, 0, 8, 8]
+    folder = write(tmp_path / "d", samples)
+    with caplog.at_level("INFO"):
+        faces = Faces(folder, exclude={"2"}, without={"eve"}, needs_identity=True, known=("box",))
+    expected = {"excluded": 1, "of people held out": 1, "of nobody known": 1, "without box": 2}
+    assert faces.left_out == expected
+    assert faces.sample_ids == ["3", "4"]
+    told = "5 of 7 faces are left out: 1 excluded, 1 of people held out, 1 of nobody known, 2 without box"
+    assert told in caplog.text
+    assert Faces(folder).left_out == {}

@@ -69,6 +69,14 @@ def foreign(values, loss="fm", mixing="unlabelled"):
     values["distill"]["student"] |= {"teacher": "big", "loss": loss, "mixing": mixing}
 
 
+def headless(values, loss, mixing):
+    """`second` learns from `student`, which learns embeddings alone."""
+    values["after"]["targets"].append("student")
+    values["distill"]["second"] = values["distill"]["student"] | {
+        "teacher": "student", "loss": loss, "mixing": mixing}  # fmt: skip
+    values["distill"]["student"] |= {"loss": "fm", "mixing": "unlabelled_only"}
+
+
 CASES = {
     "a typo of a top key": (lambda v: v.update(sede=1), "sede", r"unknown key"),
     "a plugin that is none": (lambda v: v["heads"].update(arcfaec={"a": {}}), "heads.arcfaec", "'arcface'"),
@@ -118,10 +126,141 @@ CASES = {
         "train.alone",
         "data.labelled is none",
     ),
-    "clusters of a plain model": (
-        lambda v: v["after"]["cluster"].append("alone"),
+    "clusters of a foreign model": (
+        lambda v: (foreign(v), v["after"]["cluster"].append("big")),
         "after.cluster",
-        "no routing vectors",
+        "neither routing vectors nor maps",
+    ),
+    "clusters of nobody": (
+        lambda v: v["data"].update(clustered="none"),
+        "after.cluster",
+        "data.clustered is none",
+    ),
+    "a landmark net that nothing trains": (
+        lambda v: (
+            v["data"].update(landmarked="none"),
+            v["distill"]["student"].update(landmark="data/models/landmark"),
+        ),
+        "distill.student.landmark",
+        "data.landmarked is none",
+    ),
+    "a scout that nothing trains": (
+        lambda v: v["data"].update(labelled="none"),
+        "overlap.model",
+        "data.labelled is none",
+    ),
+    "models that start from one another": (
+        lambda v: (
+            v["train"]["teacher"].update(init="data/models/alone"),
+            v["train"]["alone"].update(init="data/models/teacher"),
+        ),
+        "train.alone.init",
+        "alone <- teacher <- alone",
+    ),
+    "students that teach one another": (
+        lambda v: (
+            v["distill"].update(other=v["distill"]["student"] | {"teacher": "student"}),
+            v["distill"]["student"].update(teacher="other"),
+        ),
+        "distill.other.teacher",
+        "other <- student <- other",
+    ),
+    "a teacher that starts from its student": (
+        lambda v: v["train"]["teacher"].update(init="data/models/student"),
+        "train.teacher.init",
+        "teacher <- student <- teacher",
+    ),
+    "a start from a foreign model": (
+        lambda v: (foreign(v), v["train"]["alone"].update(init="data/models/big")),
+        "train.alone.init",
+        "foreign model, which is frozen",
+    ),
+    "widths that groups don't divide": (
+        lambda v: v["backbones"]["ir"]["teacher"].update(width=[16, 16, 32, 66, 128]),
+        "train.teacher.shape",
+        "4 groups must divide 66",
+    ),
+    "a size that a net can't take": (
+        lambda v: (
+            v["crops"]["aligned"].update(size=72),
+            v["train"]["alone"].update(backbone="mobilefacenet"),
+        ),
+        "train.alone.shape",
+        "multiples of 16, got 72",
+    ),
+    "kd from a student that has no classifier": (
+        lambda v: headless(v, "kd", "unlabelled_only"),
+        "distill.second.loss",
+        "kd is impossible: the teacher 'student' has no classifier",
+    ),
+    "mix-up with a student that has no classifier": (
+        lambda v: headless(v, "fm", "default"),
+        "distill.second.mixing",
+        "mix-up .* is impossible",
+    ),
+    "a learning rate of nothing": (
+        lambda v: v["schedules"]["sgd"].update(lr=0.0),
+        "schedules.sgd.lr",
+        "than 0",
+    ),
+    "a warm-up that never ends": (
+        lambda v: v["schedules"]["sgd"].update(warmup=1.0),
+        "schedules.sgd.warmup",
+        "less than 1",
+    ),
+    "an empty batch": (lambda v: v["schedules"]["sgd"].update(batch=0), "schedules.sgd.batch", "equal to 1"),
+    "a momentum of 1": (
+        lambda v: v["schedules"]["sgd"].update(momentum=1.0),
+        "schedules.sgd.momentum",
+        "less than 1",
+    ),
+    "a negative decay": (
+        lambda v: v["schedules"]["sgd"].update(weight_decay=-1.0),
+        "schedules.sgd.weight_decay",
+        "equal to 0",
+    ),
+    "steps that fall": (
+        lambda v: v["schedules"]["arcface"].update(steps=[0.7, 0.5]),
+        "schedules.arcface.steps",
+        "steps rise",
+    ),
+    "a negative margin": (
+        lambda v: v["heads"]["cosface"]["mild"].update(m=-0.1),
+        "heads.cosface.mild.m",
+        "equal to 0",
+    ),
+    "a scale of 0": (lambda v: v["heads"]["arcface"]["mild"].update(s=0.0), "heads.arcface.mild.s", "than 0"),
+    "validation on a benchmark": (
+        lambda v: v["data"].update(validation="synthetic_test"),
+        "data.validation",
+        "is a benchmark too",
+    ),
+    "a list outside the dataset": (
+        lambda v: v["datasets"].update(mine={"source": "folder", "list": "/tmp/list.csv"}),
+        "datasets.mine.list",
+        "must lie inside data/raw",
+    ),
+    "pairs outside the dataset": (
+        lambda v: v["datasets"].update(mine={"source": "pairs", "pairs": "../pairs.txt"}),
+        "datasets.mine.pairs",
+        "must lie inside data/raw",
+    ),
+    "detections outside the dataset": (
+        lambda v: v["datasets"].update(
+            mine={"source": "folder", "detector": "file", "detections": "../d.json"}
+        ),
+        "datasets.mine.detections",
+        "must lie inside data/raw",
+    ),
+    "a file detector without its file": (
+        lambda v: v["datasets"].update(mine={"source": "folder", "detector": "file"}),
+        "datasets.mine.detections",
+        "missing",
+    ),
+    "an annotator's own param": (
+        lambda v: v["annotators"]["pose"].update(titl=10.0),
+        "annotators.pose.titl",
+        "'tilt'",
     ),
     "a clustering loss on a plain model": (
         lambda v: v["train"]["alone"].update(cluster="kmeans"),
@@ -174,7 +313,7 @@ CASES = {
     "a detector without weights": (
         lambda v: v["datasets"]["synthetic_wild"].update(detector="yunet"),
         "detectors.yunet.weights",
-        "is empty",
+        "holds no weights",
     ),
     "people who are trained on and tested on": (
         lambda v: v["data"].update(benchmarks=["synthetic_train"]),
@@ -194,7 +333,7 @@ CASES = {
     "a world with too many planted people": (
         lambda v: v["sizes"]["demo"]["world"]["labelled"].update(planted=400),
         "sizes.demo.world",
-        "300 identities",
+        "200 identities",
     ),
     "a negative seed": (
         lambda v: v["train"]["alone"].update(seed=-1),
@@ -237,6 +376,10 @@ def test_one_mistake_is_told_where_it_is(spoil, case):
 def test_what_is_possible_is_not_refused(spoil):
     assert spoil(foreign) == {}
     assert spoil(lambda v: v["distill"]["student"].update(augment="wild", targets="live")) == {}
+    assert spoil(lambda v: v["after"]["cluster"].append("alone")) == {}, "pooled features are clustered"
+    assert spoil(lambda v: v["train"]["alone"].update(init="data/models/student")) == {}
+    assert spoil(lambda v: headless(v, "fm", "unlabelled")) == {}
+    assert spoil(lambda v: v["annotators"]["pose"].update(tilt=10.0)) == {}
 
     def nothing_labelled(values):
         foreign(values, "fm", "only")

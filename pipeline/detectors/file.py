@@ -20,7 +20,7 @@ import numpy as np
 from pipeline import files
 from pipeline.detectors import Detection, DetectorError, Points
 from pipeline.records import Image, Sample
-from pipeline.strict import Strict
+from pipeline.strict import Inside, Strict
 
 NUMBERS = 15  # box 4, score 1, landmarks 10
 COLUMNS = ["x", "y", "width", "height", "score", *(f"{axis}{i}" for i in range(1, 6) for axis in "xy")]
@@ -29,7 +29,7 @@ COLUMNS = ["x", "y", "width", "height", "score", *(f"{axis}{i}" for i in range(1
 class Params(Strict):
     """Which file."""
 
-    path: str | None = None  # in the dataset's folder, or absolute; a dataset's `detections` overrides it
+    path: Inside | None = None  # in the dataset's folder; a dataset's `detections` overrides it
 
 
 def read(path: Path) -> dict[str, Points]:

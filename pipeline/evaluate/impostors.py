@@ -4,7 +4,9 @@ A trained net pushes the people it was trained on apart, but no stranger away fr
 (anyone, person held out of training) where a training person is compared with a stranger, and (held out,
 held out) where both are strangers: single faces of nobody known. Without a list of held-out people, as for
 a foreign net, everyone counts as one. Where no training face has an identity, pairs of single faces are
-impostors but for a few, and only the bulk of their scores is used.
+impostors but for a few, and only the bulk of their scores is used. People of the validation set are
+strangers too, but share the training people's threshold, which is none too high for them: validation may
+lose a person too many, which costs less than one too few.
 """
 
 from __future__ import annotations

@@ -9,16 +9,17 @@ x: embedding (b, d), W: weight (C, d), C classes. Logits are float32 under autoc
 from __future__ import annotations
 
 import math
-from typing import Literal
+from typing import Annotated, Literal
 
 import torch
 import torch.nn.functional as F
 from jaxtyping import Float, Int
+from pydantic import Field
 from torch import Tensor, nn
 
 from pipeline.contracts import Head
 
-Scale = float | Literal["adaptive"]
+Scale = Annotated[float, Field(gt=0)] | Literal["adaptive"]
 
 
 def adaptive_scale(classes: int) -> float:

@@ -15,6 +15,7 @@ import math
 
 import torch
 from jaxtyping import Float, Int
+from pydantic import Field
 from torch import Tensor
 
 from pipeline.contracts import Strict
@@ -24,7 +25,7 @@ EPS = 1e-6  # keeps sin(theta) and its gradient finite at theta = 0 and pi
 
 
 class Params(Strict):
-    m: float = 0.5  # margin, radians
+    m: float = Field(0.5, ge=0)  # margin, radians
     s: Scale = 64.0  # scale, or `adaptive` for sqrt(2) ln(classes - 1)
 
 

@@ -9,6 +9,7 @@ Errors: `s: adaptive` with fewer than three classes.
 from __future__ import annotations
 
 from jaxtyping import Float, Int
+from pydantic import Field
 from torch import Tensor
 
 from pipeline.contracts import Strict
@@ -16,7 +17,7 @@ from pipeline.heads import CosineHead, Scale
 
 
 class Params(Strict):
-    m: float = 0.35  # margin, in cosine
+    m: float = Field(0.35, ge=0)  # margin, in cosine
     s: Scale = 64.0  # scale, or `adaptive` for sqrt(2) ln(classes - 1)
 
 

@@ -10,6 +10,7 @@ teacher has a classifier), "maps", "live".
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Mapping
 from typing import Any, Literal
 
@@ -18,7 +19,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from pipeline import plugin
-from pipeline.contracts import Batch, DistillationLoss, Outputs
+from pipeline.contracts import Batch, DistillationLoss, Outputs, Shapes, Survey
 
 Divergence = Literal["forward", "paper"]
 
@@ -76,19 +77,31 @@ class WeightedSum(nn.Module):
         self.terms = nn.ModuleDict({name: term for name, term in terms.items() if weight[name] > 0})
         self.weight = {name: weight[name] for name in self.terms}
         self.needs = frozenset().union(*(terms[name].needs for name in self.weight))
+        self.projects = any(terms[name].projects for name in self.weight)
+
+    def begin_epoch(self, epoch: int, survey: Survey) -> None:
+        for term in self.terms.values():
+            term.begin_epoch(epoch, survey)  # type: ignore[operator]
 
     def forward(self, student: Outputs, teacher: Outputs, batch: Batch) -> dict[str, Tensor]:
         return {name: self.weight[name] * term(student, teacher, batch) for name, term in self.terms.items()}
 
 
 def build(
-    preset: Mapping[str, Mapping[str, Any]], classifier: Tensor | None = None, scale: float | None = None
+    preset: Mapping[str, Mapping[str, Any]],
+    classifier: Tensor | None = None,
+    scale: float | None = None,
+    shapes: Shapes | None = None,
 ) -> WeightedSum:
-    """The weighted sum of a preset; `classifier` (n, e) and `scale` are the teacher's, if it has them."""
-    terms = {
-        name: plugin.load("losses", name).build(params_of(name, entry), classifier, scale)
-        for name, entry in preset.items()
-    }
+    """The weighted sum of a preset; `classifier` (n, e) and `scale` are the teacher's, if it has them.
+
+    `shapes` goes to the plugins whose `build` has a parameter of that name.
+    """
+    terms = {}
+    for name, entry in preset.items():
+        make = plugin.load("losses", name).build
+        more = {"shapes": shapes} if "shapes" in inspect.signature(make).parameters else {}
+        terms[name] = make(params_of(name, entry), classifier, scale, **more)
     return WeightedSum(terms, weights(preset))
 
 

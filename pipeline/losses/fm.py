@@ -55,6 +55,7 @@ class FM(DistillationLoss):
     """`fm` of `student.projected` and `teacher.embedding`."""
 
     needs = NEEDS
+    projects = True
 
     def __init__(self, normalise: bool = True, reduction: Literal["mean", "sum"] = "mean") -> None:
         super().__init__()

@@ -69,6 +69,7 @@ class SR(DistillationLoss):
     """One form, between `teacher.embedding` and `student.projected` under the teacher's classifier."""
 
     needs = frozenset({"embedding"})  # the logits of both are made here, with the classifier it is given
+    projects = True
     gram: Tensor
     classifier: Tensor
 

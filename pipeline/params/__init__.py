@@ -11,13 +11,13 @@ from pathlib import Path
 from typing import Any
 
 from pipeline import plugin
-from pipeline.params import data, models
+from pipeline.params import chains, data, models, nets
 from pipeline.params.presets import against, presets
 from pipeline.params.problem import FILE, ParamsError, Problem, Tree
 from pipeline.params.schema import Schema
 
 __all__ = ["FILE", "ParamsError", "Problem", "check", "read", "require"]
-RULES = (*data.RULES, *models.RULES)
+RULES = (*data.RULES, *models.RULES, *chains.RULES, *nets.RULES)
 
 
 def read(path: Path = FILE, changes: Mapping[str, Any] | None = None) -> tuple[Tree, list[Problem]]:

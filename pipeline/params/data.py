@@ -10,7 +10,6 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from pipeline import plugin
 from pipeline.params.problem import EMPTY, Problem, Tree, named, tree
 from pipeline.params.schema import Dataset
 
@@ -48,6 +47,9 @@ def roles(values: Tree) -> Iterator[Problem]:
         yield Problem(
             "data", f"{name!r} is trained on and tested on", "give the test a dataset of other people"
         )
+    if data.get("validation") in benchmarks:
+        what = f"{data['validation']!r} is a benchmark too: choices would be made on the test"
+        yield Problem("data.validation", what, "give validation a dataset of other people, or none")
     yield from named("size", values.get("size"), tree(values, "sizes"), "size")
     empty = tree(known, EMPTY).get("source")
     if empty != "none":
@@ -63,12 +65,11 @@ def datasets(values: Tree) -> Iterator[Problem]:
         yield from named(f"{path}.crop", entry.get("crop"), tree(values, "crops"), "crop")
         yield from named(f"{path}.detector", entry.get("detector"), tree(values, "detectors"), "detector")
         for annotator in entry.get("annotators") or ():
-            yield from named(f"{path}.annotators", annotator, plugin.names("annotators"), "annotator")
+            yield from named(f"{path}.annotators", annotator, tree(values, "annotators"), "annotator")
         if entry.get("source") == "synthetic":
             for key in ("world", "planted_from"):
                 yield from named(f"{path}.{key}", entry.get(key), tree(values, "worlds"), "world")
-        if entry.get("detections") and entry.get("detector") != "file":
-            yield Problem(f"{path}.detections", "is read by no detector", "write `detector: file` beside it")
+        yield from _detections(path, entry)
     for name in used(values):
         raw = Path("data/raw") / name
         if not raw.exists():
@@ -76,6 +77,15 @@ def datasets(values: Tree) -> Iterator[Problem]:
             if values["datasets"][name].get("source") == "synthetic":
                 hint = f"a rendered world needs an empty folder there: mkdir -p {raw}"
             yield Problem(f"datasets.{name}", f"{raw} does not exist", hint)
+
+
+def _detections(path: str, entry: Tree) -> Iterator[Problem]:
+    """The `file` detector's file is the entry's, so that an edit of it is seen; nobody else reads one."""
+    reads, given = entry.get("detector") == "file", entry.get("detections")
+    if reads and not given:
+        yield Problem(f"{path}.detections", "missing", "name the file of boxes and landmarks")
+    if given and not reads:
+        yield Problem(f"{path}.detections", "is read by no detector", "write `detector: file` beside it")
 
 
 def crop_sizes(values: Tree) -> Iterator[Problem]:
@@ -114,8 +124,8 @@ def _file(path: str, given: Any, wanted: bool) -> Iterator[Problem]:
         return
     if not Path(given).is_file():
         yield Problem(path, f"{given} does not exist", "give the path of a file of weights")
-    elif wanted and Path(given).stat().st_size == 0:
-        yield Problem(path, f"{given} is empty", "a dataset uses it: give the path of its weights")
+    elif wanted and Path(given).name == EMPTY:
+        yield Problem(path, f"{given} holds no weights", "a dataset uses it: give the path of its weights")
 
 
 RULES = (roles, datasets, crop_sizes, weights)

@@ -81,7 +81,7 @@ def paths(values: Tree) -> Iterator[Problem]:
     """`init`, `landmark` and `overlap.model` lead to a model that is made before, or to a file."""
     for path, entry in nets(values):
         yield from _model(
-            f"{path}.init", entry.get("init"), [n for n in models(values) if not path.endswith(f".{n}")]
+            f"{path}.init", entry.get("init"), [n for n in models(values) if path.partition(".")[2] != n]
         )
         yield from _model(f"{path}.landmark", entry.get("landmark"), ["landmark"])
     early = ["scout", *tree(values, "foreign")]
@@ -106,10 +106,13 @@ def after(values: Tree) -> Iterator[Problem]:
         for name in names if isinstance(names, list) else ():
             yield from named(f"after.{key}", name, models(values), "model")
             entry = tree(values, "train", name) or tree(values, "distill", name)
-            routed = entry and entry.get("conv") != "plain"
-            if key == "cluster" and name in models(values) and not routed:
-                what = f"{name!r} has no routing vectors to cluster"
-                yield Problem("after.cluster", what, "its conv would have to be dynamic or dynamic_group")
+            if key == "cluster" and name in models(values) and not entry:
+                what = f"{name!r} is a foreign model, which gives neither routing vectors nor maps"
+                yield Problem("after.cluster", what, "name models of train or distill")
+    if tree(values, "after").get("cluster") and tree(values, "data").get("clustered") == EMPTY:
+        yield Problem(
+            "after.cluster", "data.clustered is none", "name a dataset there, or write `cluster: []`"
+        )
 
 
 def training(values: Tree) -> Iterator[Problem]:

@@ -13,7 +13,7 @@ from pipeline import plugin
 from pipeline.params.problem import FILE, Problem, Tree
 from pipeline.params.schema import Dataset
 
-ONE = ("convs", "augment", "clusters", "detectors", "protocols")  # family: {plugin: params}
+ONE = ("convs", "augment", "clusters", "detectors", "annotators", "protocols")  # family: {plugin: params}
 TWO = ("backbones", "heads", "landmarks")  # family: {plugin: {preset: params}}
 OWNED = {  # part of params.yaml -> the schema that its code owns
     "crops": ("pipeline.crops", "Params"),

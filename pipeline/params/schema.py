@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from pipeline.params.problem import Tree
-from pipeline.strict import Strict
+from pipeline.strict import Inside, Strict
 
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]*$")]
 Epochs = Annotated[int, Field(ge=1)] | Literal["size"]
@@ -29,7 +29,7 @@ class Dataset(Strict):
     source: str
     crop: str = "aligned"
     detector: str = "source"
-    detections: str | None = None  # file of boxes and landmarks for `detector: file`
+    detections: Inside | None = None  # file of boxes and landmarks for `detector: file`
     annotators: list[str] = Field(default=["truth", "pose"])
 
 
@@ -122,6 +122,7 @@ class Schema(Strict):
     datasets: dict[Name, Tree]
     crops: dict[Name, Tree]
     detectors: dict[Name, Tree]
+    annotators: dict[Name, Tree]
     scout: Scout
     overlap: Overlap
     landmark: Landmark

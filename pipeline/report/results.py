@@ -118,7 +118,7 @@ def not_auditable(results: Results) -> dict[str, str]:
     for model in results.evaluated():
         metrics = results.metrics("evaluate", model.name)
         if not metrics.get("auditable", True):
-            found[model.name] = str(metrics.get("audit", NOT_AUDITABLE))
+            found[model.name] = str(metrics.get("audit") or NOT_AUDITABLE)
     return found
 
 

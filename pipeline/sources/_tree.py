@@ -153,9 +153,7 @@ class Tree:
         return store.read(name)
 
     def read_list(self, path: str) -> bytes:
-        """A list that params name: inside the tree, or anywhere by an absolute path."""
-        if path in self:
-            return self.read(path)
-        if os.path.isabs(path) and os.path.isfile(path):
-            return Path(path).read_bytes()
-        raise SourceError(f"{path} is not in {self.root}")
+        """A list that params name. It lies inside the tree: what lies outside could change unseen."""
+        if path not in self:
+            raise SourceError(f"{path} is not in {self.root}")
+        return self.read(path)

@@ -15,7 +15,7 @@ from pipeline import records
 from pipeline.records import Sample
 from pipeline.sources import Skipped, SourceError, _lfw, _list
 from pipeline.sources._tree import Tree
-from pipeline.strict import Strict
+from pipeline.strict import Inside, Strict
 
 LOG = logging.getLogger(__name__)
 SUFFIXES = (".jpg", ".jpeg", ".png", ".pgm", ".bmp", ".webp")
@@ -26,8 +26,8 @@ class Params(Strict):
 
     identity: Literal["folder", "none"] = "folder"  # who is on an image: its folder's name, or nobody knows
     name: Literal["identity", "folder"] = "identity"  # the person's name in the world, for overlap by name
-    list: str | None = None  # csv or parquet of samples, path in the dataset's folder or absolute
-    pairs: str | None = None  # LFW's pairs.txt, path likewise
+    list: Inside | None = None  # csv or parquet of samples, path in the dataset's folder
+    pairs: Inside | None = None  # LFW's pairs.txt, path likewise
     protocol: str | None = None  # what the pairs are called; the stem of `pairs` if not given
     box: Literal["none", "whole"] = "none"  # whole: every image is one face up to its borders
 

@@ -10,13 +10,13 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.sources.folder import FolderSource
-from pipeline.strict import Strict
+from pipeline.strict import Inside, Strict
 
 
 class Params(Strict):
     """Which list."""
 
-    pairs: str = "pairs.txt"  # path in the dataset's folder, or absolute
+    pairs: Inside = "pairs.txt"  # path in the dataset's folder
     protocol: str | None = None  # what the pairs are called; the stem of `pairs` if not given
 
 

@@ -10,6 +10,7 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 
+import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
@@ -69,5 +70,6 @@ def _by_processes(build: Build, start: int, stop: int, workers: int) -> Coming:
         prefetch_factor=_EACH,
         multiprocessing_context="fork",
         worker_init_fn=_quiet,
+        generator=torch.Generator(),  # else it draws a seed from the global one, once more where it resumes
     )
     yield from zip(range(start, stop), loader, strict=True)

@@ -101,6 +101,22 @@ def spec(
     )
 
 
+def inherit(described: model.ModelSpec, *ancestors: model.ModelSpec | None) -> model.ModelSpec:
+    """A model has seen what its ancestors have seen, and can be audited only if all of them can.
+
+    Ancestors are a teacher, the model that it starts from, a landmark net at its side.
+    """
+    for ancestor in ancestors:
+        if ancestor is not None:
+            whole = inherit(ancestor, ancestor.side)
+            update = {
+                "trained_on": sorted({*described.trained_on, *whole.trained_on}),
+                "auditable": described.auditable and whole.auditable,
+            }
+            described = described.model_copy(update=update)
+    return described
+
+
 def augment(entry: Entry, params: Entry) -> Augment:
     module = plugin.load("augment", entry["augment"])
     built: Augment = module.build(module.Params(**params["augment"][entry["augment"]]))
@@ -112,8 +128,13 @@ def schedule(entry: Entry, params: Entry) -> schedules.Params:
     return schedules.Params(**params["schedules"][entry["schedule"]])
 
 
-def start_from(folder: Path, recogniser: model.Recogniser, head: Head | None, classes: list[str]) -> None:
-    """Copies the weights of the model in `folder`; its classifier's too where that knows the same people."""
+def start_from(
+    folder: Path, recogniser: model.Recogniser, head: Head | None, classes: list[str]
+) -> model.ModelSpec:
+    """Copies the weights of the model in `folder`; its classifier's too where that knows the same people.
+
+    Gives what that model is: see `inherit`.
+    """
     trained = model.load(folder)
     try:
         recogniser.load_state_dict(trained.recogniser.state_dict())
@@ -123,6 +144,7 @@ def start_from(folder: Path, recogniser: model.Recogniser, head: Head | None, cl
         head.load_state_dict(trained.head.state_dict())
     else:
         logger.warning("init %s has no classifier of the same identities; it starts afresh", folder)
+    return trained.spec
 
 
 @dataclass(frozen=True)
@@ -159,10 +181,10 @@ def classifier(
     recogniser = model.build(described, given(entry.get("landmark", NONE)))
     head = model.build_head(described, recogniser.dim)
     if (init := given(entry.get("init", NONE))) is not None:
-        start_from(init, recogniser, head, found.classes)
+        described = inherit(described, start_from(init, recogniser, head, found.classes))
+    described = inherit(described, recogniser.spec.side)
     clusters = clusters_of(entry, params, recogniser.routing_size, len(found), epochs)
-    recognition = Recognition(head)
-    objective = recognition if clusters is None else Sum([recognition, clusters])
+    objective = Recognition(head) if clusters is None else Sum([Recognition(head), clusters])
     settings = schedule(entry, params)
     stream = Stream(found, settings.batch, seed, augment(entry, params))
     batches = Batches(stream, mean=described.mean, std=described.std, seed=seed, workers=runtime.workers)

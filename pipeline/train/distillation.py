@@ -108,7 +108,13 @@ class Distillation(Objective):
         """Whether student and teacher must tell the same classes apart."""
         return self._wants_logits or self.weights.mixed > 0
 
+    @property
+    def projects(self) -> bool:
+        """Whether a loss trains the connector: only then student and teacher have a common space."""
+        return self.losses.projects and bool(self.weights.labelled or self.weights.unlabelled)
+
     def begin_epoch(self, epoch: int, survey: Survey) -> None:
+        self.losses.begin_epoch(epoch, survey)
         if self.recognition is not None:
             self.recognition.begin_epoch(epoch, survey)
 
@@ -153,8 +159,10 @@ class Distillation(Objective):
         return terms
 
     def _teach(self, batch: Batch, logits: bool) -> Outputs:
-        embedding = self.teacher.embed(batch)
-        return Outputs(embedding, logits=self.teacher.logits(embedding) if logits else None)
+        theirs = self.teacher.outputs(batch)
+        maps = theirs.maps if "maps" in self.losses.needs else {}  # else their memory is let go at once
+        found = self.teacher.logits(theirs.embedding) if logits else None
+        return Outputs(theirs.embedding, maps, logits=found)
 
     def _mixed(self, mixed: Batch, embedding: Tensor, plain: Batch, mine: Outputs, theirs: Outputs) -> Tensor:
         """Divergence of the student on mixed samples from the mixture of two predictions."""

@@ -63,7 +63,10 @@ def fit(
         raise ValueError(f"epochs is {epochs}; it must be 1 or more")
     if precision not in ("fp32", "bf16"):
         raise ValueError(f"precision is {precision!r}; it must be fp32 or bf16")
-    training = _Training(recogniser, objective, batches, epochs, schedule, checkpoints, torch.device(device))
+    on, recogniser = torch.device(device), recogniser.to(device)
+    if channels_last:  # before the optimiser: its state takes the strides that parameters have now
+        recogniser.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    training = _Training(recogniser, objective, batches, epochs, schedule, checkpoints, on)
     training.precision, training.log_every, training.log = precision, log_every, log or _silent
     training.channels_last, training.end_of_epoch = channels_last, end_of_epoch
     training.start(seed)
@@ -112,7 +115,7 @@ class _Training:
         checkpoints: Checkpoints,
         device: torch.device,
     ) -> None:
-        self.recogniser, self.objective = recogniser.to(device), objective.to(device)
+        self.recogniser, self.objective = recogniser, objective.to(device)
         self.batches, self.schedule, self.checkpoints, self.device = batches, schedule, checkpoints, device
         self.parameters = [*recogniser.parameters(), *objective.parameters()]
         self.optimiser = schedule.optimise(self.parameters)
@@ -124,8 +127,6 @@ class _Training:
 
     def start(self, seed: int) -> None:
         """From the newest checkpoint, or from the beginning."""
-        if self.channels_last:
-            self.recogniser.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         seed_all(seed)
         state = self.checkpoints.load()
         if state is None:

@@ -38,7 +38,7 @@ class Optimiser:
         if kind not in ("sgd", "adam"):
             raise ValueError(f"no optimiser {kind!r}; there are 'sgd' and 'adam'")
         self.kind, self.groups, self.momentum = kind, groups, momentum
-        names = ("momentum",) if kind == "sgd" else ("mean", "square")
+        names = ("mean", "square") if kind == "adam" else ("momentum",) if momentum else ()
         self._state: dict[nn.Parameter, dict[str, Tensor]] = {}
         for parameter in self.parameters:
             state = {name: torch.zeros_like(parameter.detach()) for name in names}
@@ -59,7 +59,7 @@ class Optimiser:
         for group in self.groups:
             moved = [parameter for parameter in group.parameters if parameter.grad is not None]
             if moved:
-                self._move(moved, [p.grad for p in moved if p.grad is not None], lr, group.weight_decay)
+                self._move(moved, [_grad(parameter) for parameter in moved], lr, group.weight_decay)
 
     def _move(self, moved: list[nn.Parameter], grads: list[Tensor], lr: float, weight_decay: float) -> None:
         states, tensors = [self._state[parameter] for parameter in moved], list[Tensor](moved)
@@ -67,7 +67,7 @@ class Optimiser:
             sgd(
                 tensors,
                 grads,
-                [state["momentum"] for state in states],
+                [state.get("momentum") for state in states],
                 fused=True,
                 weight_decay=weight_decay,
                 momentum=self.momentum,
@@ -102,3 +102,10 @@ class Optimiser:
         for parameter, state in zip(self.parameters, states, strict=True):
             for name, value in self._state[parameter].items():
                 value.copy_(state[name])
+
+
+def _grad(parameter: nn.Parameter) -> Tensor:
+    """The gradient in the parameter's own memory layout, which the fused steps take for granted."""
+    grad = parameter.grad
+    assert grad is not None
+    return grad if grad.stride() == parameter.stride() else torch.empty_like(parameter).copy_(grad)

@@ -10,8 +10,9 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Annotated, Literal
 
+from pydantic import Field, field_validator
 from torch import nn
 
 from pipeline.contracts import Strict
@@ -20,16 +21,23 @@ from pipeline.train.optimiser import Group, Kind, Optimiser
 
 class Params(Strict):
     optimiser: Kind = "sgd"
-    lr: float = 0.1  # peak learning rate
-    momentum: float = 0.9  # of sgd; Adam's first beta
-    weight_decay: float = 5.0e-4  # times the weight, added to the gradient
+    lr: float = Field(0.1, gt=0)  # peak learning rate
+    momentum: float = Field(0.9, ge=0, lt=1)  # of sgd; Adam's first beta
+    weight_decay: float = Field(5.0e-4, ge=0)  # times the weight, added to the gradient
     decay_1d: bool = True  # false spares biases, normalisation and PReLU slopes
-    batch: int = 64  # labelled samples of a step
-    warmup: float = 0.0  # share of the training in which the rate rises to lr
+    batch: int = Field(64, ge=1)  # labelled samples of a step
+    warmup: float = Field(0.0, ge=0, lt=1)  # share of the training in which the rate rises to lr
     decay: Literal["cosine", "steps", "constant"] = "cosine"
     steps: tuple[float, ...] = ()  # progress at which the rate falls, for `decay: steps`
-    gamma: float = 0.1  # what it falls to, for `decay: steps`
-    clip: float | None = None  # largest norm of the gradient, none for no limit
+    gamma: float = Field(0.1, gt=0)  # what it falls to, for `decay: steps`
+    clip: Annotated[float, Field(gt=0)] | None = None  # largest norm of the gradient, none for no limit
+
+    @field_validator("steps")
+    @classmethod
+    def _ascending(cls, steps: tuple[float, ...]) -> tuple[float, ...]:
+        if list(steps) != sorted(set(steps)) or any(not 0 < step < 1 for step in steps):
+            raise ValueError("steps rise, as shares of the training between 0 and 1")
+        return steps
 
 
 def rate(

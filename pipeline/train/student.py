@@ -11,8 +11,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+import torch
+from torch import nn
+
 from pipeline import losses, model
-from pipeline.contracts import LABELLED, UNLABELLED, Head
+from pipeline.contracts import LABELLED, UNLABELLED, Head, Shapes
 from pipeline.loader import Faces
 from pipeline.records import Dataset
 from pipeline.runtime import Runtime
@@ -39,13 +42,17 @@ Roles = Mapping[int, Role]
 
 @dataclass(frozen=True)
 class Student:
-    """A distilled model, the connector that brings it to its teacher, and how its training went."""
+    """A distilled model and how its training went.
+
+    The connector brings its embeddings to its teacher's space, if `projects`: else no loss has trained it.
+    """
 
     spec: model.ModelSpec
     recogniser: model.Recogniser
     head: Head | None
     classes: list[str]
     connector: Connector
+    projects: bool
     curves: Curves
 
     def save(self, folder: Path) -> model.Model:
@@ -71,13 +78,16 @@ def describe(
         entry,
         params,
         first.faces,
-        datasets=sorted({*teacher.trained_on, *(role.dataset for role in roles.values())}),
+        datasets=sorted({role.dataset for role in roles.values()}),
         epochs=epochs,
     )
-    update = {"auditable": teacher.auditable}
-    return spec.model_copy(
-        update=update if LABELLED in roles else {**update, "head": None, "margin": {}, "classes": 0}
-    )
+    spec = assemble.inherit(spec, teacher)
+    return spec if LABELLED in roles else headless(spec)
+
+
+def headless(spec: model.ModelSpec) -> model.ModelSpec:
+    """The same without a classifier."""
+    return spec.model_copy(update={"head": None, "margin": {}, "classes": 0})
 
 
 def distil(
@@ -93,14 +103,15 @@ def distil(
     bar: assemble.Bar,
     validate: Callable[[model.Recogniser], Mapping[str, float]] | None,
 ) -> Student:
-    """Trains the student that `spec` describes."""
-    seed = int(entry["seed"])
-    mix = mixing_of(entry, params, roles)
+    """Trains the student that `spec` describes; without a head if nothing would train it."""
+    seed, mix = int(entry["seed"]), mixing_of(entry, params, roles)
     seed_all(seed)
     recogniser = model.build(spec, assemble.given(entry.get("landmark", assemble.NONE)))
+    terms = terms_of(entry, params, roles, teacher, recogniser, spec.epochs)
+    spec = assemble.inherit(spec if trains_head(mix, terms) else headless(spec), recogniser.spec.side)
     head = None if spec.head is None else model.build_head(spec, recogniser.dim)
-    objective = objective_of(entry, params, mix, teacher, recogniser.dim, head)
-    classes = roles[LABELLED].faces.classes if LABELLED in roles else []
+    objective = objective_of(terms, mix, teacher, recogniser.dim, head)
+    classes = roles[LABELLED].faces.classes if head is not None else []
     if objective.compares_classes:
         teacher.same_classes(classes)
     settings = assemble.schedule(entry, params)
@@ -118,7 +129,7 @@ def distil(
         bar=bar,
         end_of_epoch=None if validate is None else lambda _: validate(recogniser),
     )
-    return Student(spec, recogniser, head, classes, objective.connector, curves)
+    return Student(spec, recogniser, head, classes, objective.connector, objective.projects, curves)
 
 
 def mixing_of(entry: assemble.Entry, params: assemble.Entry, roles: Roles) -> mixing.Params:
@@ -129,17 +140,55 @@ def mixing_of(entry: assemble.Entry, params: assemble.Entry, roles: Roles) -> mi
     return found
 
 
-def objective_of(
+def trains_head(mix: mixing.Params, terms: losses.WeightedSum) -> bool:
+    """Whether the student's classifier has a part in the loss: else it would stay as it was drawn."""
+    distils = mix.labelled > 0 or mix.unlabelled > 0
+    return mix.recognition > 0 or mix.mixed > 0 or ("logits" in terms.needs and distils)
+
+
+def terms_of(
     entry: assemble.Entry,
     params: assemble.Entry,
+    roles: Roles,
+    teacher: Teacher,
+    recogniser: model.Recogniser,
+    epochs: int,
+) -> losses.WeightedSum:
+    """The loss that the entry names, for this student and this teacher."""
+    preset = params["losses"][entry["loss"]]
+    mine = theirs = None
+    if "maps" in losses.needs(preset) and isinstance(teacher, LiveTeacher):
+        mine, theirs = (channels(net, recogniser.spec.size) for net in (recogniser, teacher.recogniser))
+    shapes = Shapes(
+        recogniser.dim,
+        teacher.dim,
+        {domain: len(role.faces) for domain, role in roles.items()},
+        epochs,
+        mine,
+        theirs,
+    )
+    return losses.build(preset, teacher.classifier, teacher.scale, shapes)
+
+
+def channels(net: nn.Module, size: int) -> dict[str, int]:
+    """Stage name -> channels of its map. Leaves the net as it was."""
+    was = net.training
+    net.eval()
+    with torch.no_grad():
+        maps = net(torch.zeros(1, 3, size, size)).maps
+    net.train(was)
+    return {name: value.shape[1] for name, value in maps.items()}
+
+
+def objective_of(
+    terms: losses.WeightedSum,
     mix: mixing.Params,
     teacher: Teacher,
     dim: int,
     head: Head | None,
 ) -> Distillation:
-    """The loss that the entry names, under this teacher."""
     return Distillation(
-        losses.build(params["losses"][entry["loss"]], teacher.classifier, teacher.scale),
+        terms,
         teacher,
         dim,
         recognition=None if head is None else Recognition(head),

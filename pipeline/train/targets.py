@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import zip_longest
 from pathlib import Path
 
@@ -22,7 +22,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from pipeline import files
-from pipeline.contracts import LABELLED, UNLABELLED, Batch, Head
+from pipeline.contracts import LABELLED, UNLABELLED, Batch, Head, Outputs
 from pipeline.model import Shades, frozen
 
 Array = npt.NDArray[np.float32]
@@ -30,10 +30,10 @@ ROLES = {LABELLED: "labelled", UNLABELLED: "unlabelled"}
 
 
 class Teacher:
-    """Embeddings of the labelled and unlabelled samples of a batch; logits where there is a classifier.
+    """Outputs for the labelled and unlabelled samples of a batch; logits where there is a classifier.
 
     `dim` is the embedding's size e. `head` is the teacher's margin head, or none for a foreign model; its
-    `classify` gives the logits without margin. Nothing here is ever trained: no gradient leaves `embed`.
+    `classify` gives the logits without margin. Nothing here is ever trained: no gradient leaves `outputs`.
     """
 
     def __init__(self, dim: int, head: Head | None = None, classes: Sequence[str] = ()) -> None:
@@ -51,7 +51,10 @@ class Teacher:
         return None if self.head is None else float(getattr(self.head, "s", 1.0))
 
     def embed(self, batch: Batch) -> Float[Tensor, "b e"]:
-        """Of a batch without mixed samples."""
+        return self.outputs(batch).embedding
+
+    def outputs(self, batch: Batch) -> Outputs:
+        """The embedding of a batch without mixed samples, and whatever else this kind of teacher gives."""
         raise NotImplementedError
 
     def logits(self, embedding: Float[Tensor, "b e"]) -> Float[Tensor, "b n"]:
@@ -78,6 +81,7 @@ class Teacher:
 class LiveTeacher(Teacher):
     """Runs the frozen net on the images of the batch, always in eval mode: BN and dropout are fixed.
 
+    It gives the maps too, and what else the net says.
     It is no module, so that no checkpoint or optimiser holds it. `change` turns the
     batch's normalised images into the teacher's, where they are not the same: see `renormalisation`.
     """
@@ -95,7 +99,7 @@ class LiveTeacher(Teacher):
         self.change = change
         self._device: torch.device | None = None
 
-    def embed(self, batch: Batch) -> Float[Tensor, "b e"]:
+    def outputs(self, batch: Batch) -> Outputs:
         image = batch.image
         if self.change is not None:
             factor, shift = (value.to(image).view(1, -1, 1, 1) for value in self.change)
@@ -104,7 +108,8 @@ class LiveTeacher(Teacher):
             self._device = image.device
             self.recogniser.to(image.device)
         with torch.no_grad():
-            return self.recogniser(image).embedding.float()
+            found = self.recogniser(image)
+        return replace(found, embedding=found.embedding.float())
 
 
 def renormalisation(
@@ -144,7 +149,7 @@ class CachedTeacher(Teacher):
                 )
         self.tables = dict(tables)
 
-    def embed(self, batch: Batch) -> Float[Tensor, "b e"]:
+    def outputs(self, batch: Batch) -> Outputs:
         domain, row, mirrored = (v.cpu().numpy() for v in (batch.domain, batch.row, batch.mirrored))
         out = np.empty((len(row), self.dim), np.float32)
         for which in np.unique(domain):
@@ -152,7 +157,7 @@ class CachedTeacher(Teacher):
                 raise ValueError(f"no cached targets of {ROLES.get(int(which), 'mixed')} faces")
             here = domain == which
             out[here] = self.tables[int(which)].look_up(row[here], mirrored[here])
-        return torch.from_numpy(out).to(batch.image.device)
+        return Outputs(torch.from_numpy(out).to(batch.image.device))
 
 
 def fingerprint(sample_ids: Iterable[str]) -> str:

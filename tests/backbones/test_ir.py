@@ -138,3 +138,19 @@ def test_a_black_image_gives_finite_values_and_gradients():
 def test_width_must_name_the_stem_and_every_stage():
     with pytest.raises(ValueError, match=r"3 numbers for 2 stages of depth, got 2"):
         ir.Params(depth=[1, 1], width=[4, 4])
+
+
+def test_projection_is_a_strided_1x1_convolution():
+    project = ir.Projection(5, 7, 2)
+    x = torch.randn(2, 5, 9, 8)
+    strided = F.conv2d(x, project.weight, stride=2)
+    assert torch.allclose(project(x), strided, atol=1e-6)
+
+
+def test_narrow_nets_survive_backward_on_large_faces_in_channels_last():
+    net = ir.build(
+        ir.Params(depth=[1, 1, 1, 1], width=[8, 8, 16, 40, 80], dim=16, stem_stride=2), plain.Plain(), 112
+    )
+    images = torch.randn(4, 112, 112, 3).permute(0, 3, 1, 2)
+    net(images).embedding.square().sum().backward()
+    assert all(p.grad is None or p.grad.isfinite().all() for p in net.parameters())

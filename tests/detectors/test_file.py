@@ -89,7 +89,15 @@ def test_wrong_files(tmp_path):
         file.build(file.Params(path="twice.csv"), tmp_path)
 
 
-def test_an_absolute_path(tmp_path):
+@pytest.mark.parametrize("path", ["/tmp/faces.json", "../faces.json", "a/../../faces.json"])
+def test_a_path_outside_the_dataset_is_refused(path):
+    with pytest.raises(ValueError, match=r"must lie inside data/raw/<dataset>"):
+        file.Params(path=path)
+
+
+def test_a_link_inside_the_dataset_is_followed(tmp_path):
     (tmp_path / "faces.json").write_text(json.dumps({"1.jpg": ENTRY}))
-    found = file.build(file.Params(path=str(tmp_path / "faces.json")), tmp_path / "elsewhere")
+    (tmp_path / "raw").mkdir()
+    (tmp_path / "raw" / "link.json").symlink_to(tmp_path / "faces.json")
+    found = file.build(file.Params(path="link.json"), tmp_path / "raw")
     assert found.detect(Sample("1.jpg", b""), IMAGE) is not None

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from pipeline.evaluate import impostors, overlap
+from pipeline.evaluate import impostors, overlap, tail
 
 
 def make(dataset, people, images, seed, noise=0.8, unknown=False, names=None, directions=None):
@@ -181,6 +181,39 @@ def test_names_that_are_none_or_two():
     }
     assert overlap.normal_name("Anna B1") != overlap.normal_name("Anna B2")
     assert overlap.normal_name("किरण") != overlap.normal_name("करण")  # a vowel sign is no accent
+
+
+@pytest.mark.parametrize("one", ["n000001", "id_7", "m1", "p1", "person_001", "Subject 0012", "Bo", "7 b"])
+def test_ids_are_no_names(one):
+    assert overlap.normal_name(one) == ""
+
+
+@pytest.mark.parametrize("one", ["George_W_Bush", "Madonna", "Li Na", "Cher", "李娜", "Bo Xi", "Anna B1"])
+def test_names_are_no_ids(one):
+    assert overlap.normal_name(one) != ""
+
+
+def test_chance_removals_against_a_simulation():
+    """100 people and 50 faces against 20 people and 30 faces, each pair a match at its kind's rate."""
+    counts = {True: (100, 20), False: (50, 30)}
+    rates = {(True, True): 0.01, (True, False): 0.02, (False, True): 0.005, (False, False): 0.03}
+    limits = {kind: tail.Threshold(0.5, rate, 1000, "measured") for kind, rate in rates.items()}
+    matches = {}
+    for kind in rates:
+        left, right = counts[kind[0]][0], counts[kind[1]][1]
+        rows = np.arange(left)
+        matches["train", kind] = overlap.Match(kind, rows, [], [], np.zeros(left), left * right)
+    found = overlap.expected("train", matches, limits)
+    rng, total = np.random.default_rng(0), 0
+    for _ in range(400):
+        for known in (True, False):
+            hits = [rng.random((counts[known][0], counts[to][1])) < rates[known, to] for to in (True, False)]
+            total += np.concatenate(hits, 1).any(1).sum()
+    assert found["expected_false_removals"] == pytest.approx(total / 400, rel=0.03)
+    assert found["supported"]
+    limits[True, True] = tail.Threshold(0.5, 0.01, 10, "normal")
+    assert not overlap.expected("train", matches, limits)["supported"]
+    assert overlap.expected("other", matches, limits)["expected_false_removals"] == 0
 
 
 def test_by_name_takes_the_whole_identity_and_outranks_embeddings():

@@ -81,6 +81,8 @@ def make_evaluation(data: Path, model: str, accuracy: float) -> None:
         "cost": {"parameters": int(1e6 * accuracy), "flops": 5e6, "embedding": 128, "embedding_bytes": 512},
         "auditable": model != "expert",
     }
+    if not metrics["auditable"]:
+        metrics["audit"] = "overlap not auditable: nobody knows which people this model was trained on"
     files.write_json(data / "metrics/evaluate" / f"{model}.json", metrics)
     folder = data / "prepared/evaluate" / model
     curve = {"far": [0.0, 0.001, 0.1, 1.0], "tar": [0.0, accuracy - 0.1, accuracy, 1.0]}

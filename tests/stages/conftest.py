@@ -16,6 +16,7 @@ PARAMS = {
         "tight": {"method": "unaligned", "size": 48, "margin": 0.0, "quality": 101},
     },
     "detectors": {"source": {}, "file": {}, "yunet": {"weights": "data/models/none", "score": 0.6}},
+    "annotators": {"truth": {}, "pose": {}},
 }
 
 

@@ -58,6 +58,17 @@ def test_twice_the_same_without_a_classifier(run):
     assert run.told == told
 
 
+def test_a_model_without_routing_has_its_pooled_features(run):
+    spec = model.ModelSpec(
+        name="teacher", shape={"depth": [1, 1], "width": [4, 8, 8], "dim": 16}, size=16, conv="plain"
+    )
+    model.save("data/models/teacher", spec, model.build(spec))
+    cluster.main(run)
+    assert "routing" not in run.told
+    assert set(run.told["pooled"]) == {"kmeans_euclidean", "kmeans_cosine"}
+    assert run.told["shown"].startswith("pooled")
+
+
 def test_more_clusters_than_faces(run):
     run.params["clustering"] = SETTINGS | {"classes": 100}
     with pytest.raises(ValueError, match="lower the clusters' classes"):

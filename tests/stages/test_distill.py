@@ -150,6 +150,14 @@ def test_no_labels_and_no_validation(world):
     assert model.load("data/models/student").head is None
 
 
+def test_agreement_is_told_only_where_the_two_have_a_space_in_common(world):
+    kd = {**PARAMS, "losses": {"srrl": {"kd": {"weight": 1.0}}}}
+    cache(kd)
+    run = Run("student", kd)
+    distill.main(run)
+    assert set(run.told["teacher_student"]) == {"kl"}
+
+
 def test_a_cache_of_other_faces_stops_the_stage(world):
     cache()
     write_faces(Path("data/prepared/crop/home"), 6, 6)

@@ -114,6 +114,11 @@ def test_the_file_of_detections_is_part_of_the_dataset(run, raw, jpeg):
     assert read().about["detections_sha256"] == hashlib.sha256(b"{}").hexdigest()
     with pytest.raises(SourceError, match=r"detections: data/raw/faces/gone\.json does not exist"):
         ingest.main(run(detector="file", detections="gone.json"))
+    for outside in (str(Path("data/raw/faces/faces.json").resolve()), "../faces/faces.json"):
+        with pytest.raises(SourceError, match=r"detections: .* must lie inside data/raw/<dataset>"):
+            ingest.main(run(detector="file", detections=outside))
+        with pytest.raises(ValueError, match="must lie inside data/raw/<dataset>"):
+            ingest.main(run(list=outside))
 
 
 def test_an_empty_role(run):

@@ -33,6 +33,11 @@ def test_training_on_a_benchmark_is_refused(role):
         overlap.folders({**ROLES, role: "cfp"})
 
 
+def test_validation_on_a_benchmark_is_refused():
+    with pytest.raises(ValueError, match="cfp is a benchmark, and validation too"):
+        overlap.folders({**ROLES, "validation": "cfp"})
+
+
 def test_the_table_has_what_training_reads():
     assert overlap.EXCLUSIONS.names[:2] == ["dataset", "sample_id"]
 
@@ -68,6 +73,34 @@ def test_finds_people_by_name_and_by_embedding(run):
     assert run.told["removed"]["home"]["by_name"] == 4
     assert run.told["held_out"] is None
     assert set(run.figures) == {"overlap/similarity.png", "overlap/removed.png"}
+
+
+def test_people_of_the_validation_set_who_are_in_a_benchmark_go_too(run):
+    """70 by embedding, 71 by name; validation isn't compared with itself, nor benchmarks with validation."""
+    write_people("data/prepared/crop/seen", [1, *range(70, 80)], seed=4, names={71: "Ann Lee"})
+    write_people("data/benchmarks/crop/lfw", [70, *range(80, 95)], seed=3, names={85: "ann lee"})
+    run.params["data"] = DATA | {"validation": "seen", "benchmarks": ["lfw"]}
+    overlap.main(run)
+    table = loader.read_parquet(OUT / "exclusions.parquet")
+    seen = table[table["dataset"] == "seen"].set_index("sample_id")
+    assert set(seen["identity"]) == {"seen070", "seen071"}
+    assert set(seen["benchmark"]) == {"lfw"}
+    assert set(seen.loc["seen070/0":"seen070/3", "reason"]) == {"embedding"}
+    assert set(seen.loc["seen071/0":"seen071/3", "reason"]) == {"name"}
+    assert "home001" in set(table["identity"]), "people of both go from training"
+    assert loader.exclusions(OUT / "exclusions.parquet", "seen") == set(seen.index)
+    told = run.told["removed"]
+    assert (told["seen"]["removed_people"], told["seen"]["removed_faces"]) == (2, 8)
+    assert {name: counts["roles"] for name, counts in told.items()} == {
+        "home": ["labelled", "landmarked"], "wild": ["unlabelled"], "seen": ["validation"]}  # fmt: skip
+    assert told["seen"]["expected_false_removals"] == pytest.approx(11 * (1 - (1 - 1e-3) ** 16))
+    assert told["seen"]["supported"] is False
+
+
+def test_validation_is_cleaned_where_nothing_is_trained_on(run):
+    run.params["data"] = DATA | dict.fromkeys(("labelled", "unlabelled", "landmarked"), "none")
+    overlap.main(run)
+    assert list(run.told["removed"]) == ["val"]
 
 
 def test_twice_the_same_and_held_out_people_are_read(run):

@@ -75,9 +75,13 @@ def test_training_starts_from_another_models_weights(caplog):
     run()
     shutil.move("data/models/m", "data/models/first")
     shutil.rmtree(".ckpt")
-    still = {"still": PARAMS["schedules"]["sgd"] | {"lr": 0.0}}
+    path = Path("data/models/first/spec.json")
+    spec = json.loads(path.read_text()) | {"auditable": False, "trained_on": ["elsewhere"]}
+    path.write_text(json.dumps(spec))
+    still = {"still": PARAMS["schedules"]["sgd"] | {"lr": 1e-300}}  # nothing in float32
     run({"init": "data/models/first", "schedule": "still", "epochs": 1}, schedules=still)
     first, again = model.load("data/models/first"), model.load("data/models/m")
+    assert (again.spec.trained_on, again.spec.auditable) == (["elsewhere", "home"], False)
     for (name, a), b in zip(first.recogniser.named_parameters(), again.recogniser.parameters(), strict=True):
         assert torch.equal(a, b), name
     assert torch.equal(first.head.weight, again.head.weight)
@@ -94,6 +98,13 @@ def test_init_of_other_people_or_of_another_net(caplog):
     shutil.rmtree(".ckpt")
     with pytest.raises(ValueError, match="data/models/first is another architecture"):
         run({"init": "data/models/first", "conv": "dynamic"})
+
+
+def test_an_init_that_does_not_say_what_it_is_is_refused():
+    datasets()
+    Path("data/models/first").mkdir(parents=True)
+    with pytest.raises(model.ModelError, match=r"first is no model: .*spec\.json does not exist"):
+        run({"init": "data/models/first"})
 
 
 def test_one_identity_left_is_told():

@@ -7,6 +7,7 @@ import pytest
 
 from pipeline import files, records
 from pipeline.loader import Faces
+from pipeline.model import ModelSpec
 from pipeline.train import assemble, epochs_of
 from tests.stages.training_run import PARAMS
 from tests.train.tiny import write_faces
@@ -47,3 +48,18 @@ def test_nets_take_square_images(tmp_path):
         writer.close({})
     with pytest.raises(ValueError, match="wide has images of 4 x 6"):
         assemble.side(Faces(tmp_path / "wide"))
+
+
+def spec_of(name, trained_on, auditable=True, side=None):
+    return ModelSpec(name=name, trained_on=trained_on, auditable=auditable, side=side)
+
+
+def test_a_model_inherits_what_its_ancestors_have_seen():
+    side = spec_of("landmark", ["shapes"], auditable=False)
+    own = spec_of("m", ["home"])
+    assert assemble.inherit(own, None) == own
+    first = assemble.inherit(own, spec_of("init", ["wild", "home"]))
+    assert (first.trained_on, first.auditable) == (["home", "wild"], True)
+    last = assemble.inherit(own, spec_of("init", ["wild"], side=side))
+    assert (last.trained_on, last.auditable) == (["home", "shapes", "wild"], False)
+    assert assemble.inherit(last, spec_of("later", [])).auditable is False

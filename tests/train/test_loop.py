@@ -240,6 +240,23 @@ def test_other_precision_and_memory_stay_near(tmp_path, more):
     assert other[-1]["loss"] == pytest.approx(curves[-1]["loss"], rel=0.05)
 
 
+@pytest.mark.parametrize("kind", ["sgd", "adam"])
+def test_the_optimisers_state_has_the_parameters_strides(tmp_path, kind):
+    """The fused steps of a GPU refuse anything else."""
+    made = []
+
+    class Watched(Schedule):
+        def optimise(self, parameters):
+            made.append(super().optimise(parameters))
+            return made[-1]
+
+    net, _, _ = train(tmp_path, channels_last=True, epochs=1, schedule=Watched(kind, lr=0.01))
+    assert net.body[0].weight.stride() != net.body[0].weight.contiguous().stride()
+    (optimiser,) = made
+    for parameter, state in zip(optimiser.parameters, optimiser.state_dict(), strict=True):
+        assert {value.stride() for name, value in state.items() if name != "steps"} == {parameter.stride()}
+
+
 def test_wrong_arguments_are_told(tmp_path):
     with pytest.raises(ValueError, match="epochs is 0"):
         train(tmp_path, epochs=0)

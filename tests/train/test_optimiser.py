@@ -95,3 +95,27 @@ def test_resumed_to_the_bit(name, tmp_path):
 def test_an_unknown_one_is_told():
     with pytest.raises(ValueError, match="no optimiser 'lion'; there are"):
         Optimiser("lion", [], 0.9)
+
+
+def test_sgd_without_momentum_keeps_no_state():
+    mine, theirs = net(), net()
+    optimiser = Optimiser("sgd", [Group(list(mine.parameters()), 0.01)], 0.0)
+    reference = optim.SGD(theirs.parameters(), lr=0.1, weight_decay=0.01)
+    for step in range(3):
+        grads(mine, step)
+        grads(theirs, step)
+        optimiser.step(0.1)
+        reference.step()
+    for a, b in zip(mine.parameters(), theirs.parameters(), strict=True):
+        torch.testing.assert_close(a, b, rtol=1e-6, atol=1e-7)
+    assert all(state == {} for state in optimiser.state_dict())
+
+
+def test_a_gradient_of_other_strides_is_brought_to_the_parameters():
+    given = [nn.Parameter(torch.ones(2, 3, 4, 4)) for _ in range(2)]
+    for parameter in given:
+        parameter.grad = torch.arange(96.0).view(2, 3, 4, 4)
+    given[1].grad = given[1].grad.contiguous(memory_format=torch.channels_last)
+    for parameter in given:
+        Optimiser("sgd", [Group([parameter], 0.0)], 0.9).step(0.1)
+    assert torch.equal(*given)
