@@ -75,7 +75,7 @@ def declared(address: str) -> Declared:
     if not found.has_key(address):
         known = list(found.get_keys())
         close = difflib.get_close_matches(address, known, n=3, cutoff=0.5) or known
-        raise UndeclaredError(f"dvc.yaml declares no stage {address!r}; it has: {', '.join(close)}")
+        raise UndeclaredError(f"dvc.yaml declares no stage {address!r}; nearest: {', '.join(close)}")
     entry = found.resolve_one(address)[address]
     keys = _all(entry.get("params", []))
     values = read_yaml(PARAMS) or {}

@@ -12,7 +12,7 @@ from pydantic import BaseModel
 from pydantic_core import PydanticUndefined
 from rich.console import Console
 from rich.markup import escape
-from rich.table import Table
+from rich.table import Column, Table
 
 from pipeline import plugin
 from pipeline.params import Problem
@@ -24,7 +24,8 @@ def show(table: Table) -> None:
 
 
 def problem_table(problems: Sequence[Problem]) -> Table:
-    table = Table("where", "what is wrong", "what would be right", title_justify="left")
+    heads = ("where", "what is wrong", "what would be right")
+    table = Table(*(Column(head, overflow="fold") for head in heads))  # a key is never cut
     for problem in problems:
         table.add_row(*map(escape, (problem.path, problem.what, problem.hint)))
     return table

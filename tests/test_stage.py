@@ -45,7 +45,7 @@ def test_an_unknown_item_is_an_error_that_names_the_known_ones(project):
     done = run("aa")
     assert done.returncode == 2
     assert "no stage 'work@aa'" in done.stderr
-    assert "work@a" in done.stderr.split("it has:")[1]
+    assert "work@a" in done.stderr.split("nearest:")[1]
     assert "Traceback" not in done.stderr
 
 
