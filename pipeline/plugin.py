@@ -69,8 +69,19 @@ def _is_text(line: ast.stmt) -> bool:
 
 
 def suggest(word: str, known: list[str]) -> str:
-    """' (did you mean X?)' or ' (one of: ...)'."""
-    close = difflib.get_close_matches(word, known, n=1, cutoff=0.5)
-    if close:
-        return f" (did you mean {close[0]!r}?)"
-    return f" (one of: {', '.join(known)})" if known else ""
+    """`nearest` to be put behind what is wrong: ' (did you mean X?)' or ' (one of: ...)'."""
+    hint = nearest(word, known)
+    return f" ({hint})" if hint else ""
+
+
+def nearest(word: str, known: list[str]) -> str:
+    """'did you mean X?' or 'one of: ...'."""
+    near = meant(word, known)
+    if near is not None:
+        return f"did you mean {near!r}?"
+    return f"one of: {', '.join(known)}" if known else ""
+
+
+def meant(word: str, known: list[str]) -> str | None:
+    """The known word that `word` is a slip of, if one is near."""
+    return next(iter(difflib.get_close_matches(word, known, n=1, cutoff=0.5)), None)

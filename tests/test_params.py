@@ -3,6 +3,8 @@
 import copy
 import json
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -371,6 +373,57 @@ def test_one_mistake_is_told_where_it_is(spoil, case):
     found = spoil(change)
     assert path in found, found
     assert re.search(told, found[path]), found[path]
+
+
+SLIPS = {  # one mistake -> the only problems that are told: path -> what would be right
+    "a section's name": (lambda v: rename(v, "heads", "heds"), {"heds": "did you mean 'heads'?"}),
+    "the name of a section of models": (
+        lambda v: rename(v, "distill", "distil"),
+        {"distil": "did you mean 'distill'?"},
+    ),
+    "a scalar's name": (lambda v: rename(v, "size", "sise"), {"sise": "did you mean 'size'?"}),
+    "a plugin's name": (
+        lambda v: rename(v["heads"], "cosface", "cosfce"),
+        {"heads.cosfce": "did you mean 'cosface'?"},
+    ),
+    "a section that is missing": (lambda v: v.pop("heads"), {"heads": ""}),
+    "roles that are missing": (lambda v: v.pop("data"), {"data": ""}),
+    "a section that is empty": (lambda v: v.update(train=None), {"train": ""}),
+    "a slip within a section under a wrong name": (
+        lambda v: (v["heads"]["cosface"]["mild"].update(mm=1.0), rename(v, "heads", "heds")),
+        {"heds": "did you mean 'heads'?", "heads.cosface.mild.mm": "did you mean 'm'?"},
+    ),
+}
+
+
+def rename(values, old, new):
+    values[new] = values.pop(old)
+
+
+@pytest.mark.parametrize("case", SLIPS)
+def test_a_cause_is_told_without_its_consequences(spoil, case):
+    change, right = SLIPS[case]
+    assert {path: told.split(" | ")[1] for path, told in spoil(change).items()} == right
+
+
+def test_a_name_near_a_section_that_is_there_is_not_taken_for_it(spoil):
+    assert spoil(lambda v: v.update(heds={"nothing": {}})) == {"heds": "unknown key | did you mean 'heads'?"}
+
+
+def test_what_does_not_need_the_missing_section_is_told(spoil):
+    found = spoil(lambda v: (v.pop("heads"), v["data"].update(unlabelled="wlid"), v["scout"].update(seed=-1)))
+    assert set(found) == {"heads", "data.unlabelled", "scout.seed"}
+
+
+def test_nets_are_tried_without_what_takes_long_to_load():
+    """Neither torch's compiler, which first weights would load, nor what only training or tracking needs."""
+    heavy = "torch._dynamo, albumentations, onnxruntime, mlflow, prefect, matplotlib, sklearn"
+    code = (
+        "import sys; from pipeline import params; assert not params.check(), params.check()\n"
+        f"print([name for name in '{heavy}'.split(', ') if name in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, timeout=60)
+    assert done.stdout == "[]\n", done.stderr
 
 
 def test_what_is_possible_is_not_refused(spoil):

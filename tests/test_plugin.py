@@ -33,7 +33,8 @@ def test_only_files_of_the_family_are_loaded(name):
 def test_suggestions():
     assert plugin.suggest("techer", ["teacher", "student"]) == " (did you mean 'teacher'?)"
     assert plugin.suggest("xyz", ["teacher", "student"]) == " (one of: teacher, student)"
-    assert plugin.suggest("xyz", []) == ""
+    assert plugin.suggest("xyz", []) == plugin.nearest("xyz", []) == ""
+    assert plugin.nearest("techer", ["teacher", "student"]) == "did you mean 'teacher'?"
 
 
 def test_meaning_ignores_comments_and_docstrings_and_notices_code(tmp_path, monkeypatch):

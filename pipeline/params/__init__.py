@@ -15,6 +15,7 @@ from pipeline.params import chains, data, models, nets
 from pipeline.params.presets import against, presets
 from pipeline.params.problem import FILE, ParamsError, Problem, Tree
 from pipeline.params.schema import Schema
+from pipeline.params.slips import read_as_meant
 
 __all__ = ["FILE", "ParamsError", "Problem", "check", "read", "require"]
 RULES = (*data.RULES, *models.RULES, *chains.RULES, *nets.RULES)
@@ -42,7 +43,8 @@ def read(path: Path = FILE, changes: Mapping[str, Any] | None = None) -> tuple[T
         place = values
         for parent in parents:
             if not isinstance(place.get(parent), dict):
-                return {}, [Problem(key, f"no key {parent!r} to change{plugin.suggest(parent, list(place))}")]
+                near = plugin.nearest(parent, list(map(str, place)))
+                return {}, [Problem(key, f"no key {parent!r} to change", near)]
             place = place[parent]
         place[leaf] = value
     return values, []
@@ -53,12 +55,14 @@ def check(path: Path = FILE, changes: Mapping[str, Any] | None = None) -> list[P
     values, unreadable = read(path, changes)
     if unreadable:
         return unreadable
-    found = list(against(Schema, values))
+    values, found = read_as_meant(values)
+    found += against(Schema, values)
     for where, schema, contents in presets(values):
         found += [schema] if isinstance(schema, Problem) else against(schema, contents, where)
     for rule in RULES:
         try:
-            found += list(rule(values))
+            for problem in rule(values):
+                found.append(problem)  # one by one: what a rule says before it is stopped counts
         except (KeyError, TypeError, AttributeError, ValueError):
             if not found:  # else the schema has said what stopped the rule
                 raise

@@ -51,7 +51,7 @@ def roles(values: Tree) -> Iterator[Problem]:
         what = f"{data['validation']!r} is a benchmark too: choices would be made on the test"
         yield Problem("data.validation", what, "give validation a dataset of other people, or none")
     yield from named("size", values.get("size"), tree(values, "sizes"), "size")
-    empty = tree(known, EMPTY).get("source")
+    empty = tree(values, "datasets", EMPTY).get("source")
     if empty != "none":
         yield Problem(f"datasets.{EMPTY}", "stands for an empty role", f"write `{EMPTY}: {{source: none}}`")
 

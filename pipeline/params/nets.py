@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from typing import Any
 
 from pydantic import ValidationError
 
@@ -25,6 +26,27 @@ def buildable(values: Tree) -> Iterator[Problem]:
                 yield from _built(path, names, shape, conv, size)
 
 
+def unfilled() -> Any:
+    """A context where first weights are not drawn: without memory there are none, and torch would load its
+    whole compiler to draw them."""
+    from torch.overrides import TorchFunctionMode
+
+    class Unfilled(TorchFunctionMode):
+        def __torch_function__(
+            self,
+            called: Callable[..., Any],
+            types: Any,
+            args: tuple[Any, ...] = (),
+            kwargs: Tree | None = None,
+        ) -> Any:
+            given = kwargs or {}
+            if getattr(called, "__module__", None) == "torch.nn.init":
+                return args[0] if args else given["tensor"]
+            return called(*args, **given)
+
+    return Unfilled()
+
+
 def _built(path: str, names: dict[str, str], shape: Tree, conv: Tree, size: int) -> Iterator[Problem]:
     import torch
 
@@ -34,7 +56,7 @@ def _built(path: str, names: dict[str, str], shape: Tree, conv: Tree, size: int)
     except (ValidationError, plugin.UnknownPluginError):
         return  # presets say what is wrong there
     try:
-        with torch.device("meta"):
+        with torch.device("meta"), unfilled():
             backbones.build(wanted, factory, size)
     except ValueError as error:
         what = f"{names['backbone']}.{names['shape']} with conv {names['conv']} can't be built: {error}"

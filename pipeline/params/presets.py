@@ -84,13 +84,19 @@ def _items(values: Tree, *path: str) -> list[tuple[str, Any]]:
 
 def schema_of(where: str, family: str, name: str) -> type[BaseModel] | Problem:
     """The `Params` of a plugin, or why there is none."""
+    if name not in plugin.names(family):
+        return unknown(where, family, name)
     try:
         params: type[BaseModel] = plugin.load(family, name).Params
-    except plugin.UnknownPluginError as error:
-        return Problem(where, str(error), f"plugins are the files of pipeline/{family}/")
     except (ImportError, AttributeError, SyntaxError) as error:
         return Problem(where, f"pipeline/{family}/{name}.py can't be loaded: {error}")
     return params
+
+
+def unknown(where: str, family: str, name: str) -> Problem:
+    """A name that no file of the family has."""
+    near = plugin.nearest(str(name), plugin.names(family))
+    return Problem(where, f"no plugin {name!r} in pipeline/{family}/", near)
 
 
 def against(model: type[BaseModel], values: Any, prefix: str = "") -> Iterator[Problem]:
@@ -103,18 +109,20 @@ def against(model: type[BaseModel], values: Any, prefix: str = "") -> Iterator[P
     missing = {each["loc"] for each in errors if each["type"] == "missing"}
     meant: set[tuple[int | str, ...]] = set()
     wrong: dict[str, list[str]] = {}
+    right: dict[str, str] = {}
     for each in errors:
         loc = each["loc"]
         if each["type"] == "extra_forbidden":
             known = _known(model, loc[:-1])
-            hint = plugin.suggest(str(loc[-1]), known)
-            meant |= {(*loc[:-1], name) for name in known if f"mean {name!r}" in hint}
-            wrong.setdefault(_dotted(prefix, loc), []).append(f"unknown key{hint}")
+            meant |= {(*loc[:-1], name) for name in [plugin.meant(str(loc[-1]), known)] if name}
+            wrong.setdefault(_dotted(prefix, loc), []).append("unknown key")
+            right[_dotted(prefix, loc)] = plugin.nearest(str(loc[-1]), known)
         elif each["type"] != "missing":
             said = each["msg"].removeprefix("Value error, ")
             given = "" if isinstance(each["input"], dict | list) else f", got {each['input']!r}"
             wrong.setdefault(_dotted(prefix, _real(loc, values)), []).append(f"{said}{given}")
-    yield from (Problem(path, "; or ".join(dict.fromkeys(said))) for path, said in wrong.items())
+    for path, messages in wrong.items():
+        yield Problem(path, "; or ".join(dict.fromkeys(messages)), right.get(path, ""))
     yield from (Problem(_dotted(prefix, loc), "missing") for loc in sorted(missing - meant, key=str))
 
 

@@ -39,11 +39,17 @@ def named(path: str, name: Any, known: Iterable[str], what: str) -> Iterator[Pro
     """A problem if `name` is none of `known`."""
     names = list(known)
     if isinstance(name, str) and name not in names:
-        yield Problem(path, f"no {what} {name!r}{plugin.suggest(name, names)}")
+        yield Problem(path, f"no {what} {name!r}", plugin.nearest(name, names))
+
+
+class AbsentError(KeyError):
+    """A section that a rule needs is missing or no map: the schema says so, the rule has nothing to add."""
 
 
 def tree(values: Tree, *path: str) -> Tree:
-    """The map at `path`, empty where there is none."""
+    """The map at `path` of the file, empty where there is none; the section, its first key, must be there."""
+    if not isinstance(values.get(path[0]), dict):
+        raise AbsentError(path[0])
     for key in path:
         values = values.get(key, {}) if isinstance(values, dict) else {}
     return values if isinstance(values, dict) else {}
