@@ -81,7 +81,12 @@ def flow(
         raise typer.Exit(1)
 
 
-@app.command()
+def example(command: str) -> str:
+    """The last line of a command's help."""
+    return f"For example: python -m pipeline {command}"
+
+
+@app.command(epilog=example("run worlds world_107"))
 def run(
     name: Annotated[str, typer.Argument(help="experiments/NAME.yaml")],
     rows: Annotated[list[str] | None, typer.Argument(help="rows of it; all without")] = None,
@@ -97,7 +102,7 @@ def run(
         raise typer.Exit(2) from error
 
 
-@app.command()
+@app.command(epilog=example("table worlds"))
 def table(name: Annotated[str, typer.Argument(help="experiments/NAME.yaml")]) -> None:
     """Show what an experiment's rows have measured so far."""
     from pipeline import experiment
@@ -110,7 +115,7 @@ def table(name: Annotated[str, typer.Argument(help="experiments/NAME.yaml")]) ->
         raise typer.Exit(2) from error
 
 
-@app.command()
+@app.command(epilog=example("compare worlds alone labelled mixed"))
 def compare(
     name: Annotated[str, typer.Argument(help="experiments/NAME.yaml")],
     first: Annotated[str, typer.Argument(help="the model that the others are compared with")],

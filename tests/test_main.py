@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from pipeline import plugin
+from pipeline import experiment, plugin
 from pipeline.__main__ import app, parse
 from pipeline.listing import family_table, result_table, type_name
 
@@ -35,7 +35,9 @@ def test_check_shows_every_problem_and_fails(call):
 
 
 def test_check_of_a_change_that_has_no_place(call):
-    assert "no key 'trian' to change (did you mean 'train'?)" in call("check", "--set", "trian.x.y=1").output
+    told = call("check", "--set", "trian.x.y=1").output
+    assert "no key 'trian' to change" in told
+    assert "did you mean 'train'?" in told
     assert call("check", "--set", "size").exit_code == 2
 
 
@@ -80,6 +82,15 @@ def test_results_of_unequal_rows_make_one_table():
     )
     assert [column.header for column in table.columns] == ["row", "accuracy", "note"]
     assert list(table.columns[1].cells) == ["0.5124", ""]
+
+
+@pytest.mark.parametrize("command", ["run", "table", "compare"])
+def test_help_gives_an_example_that_names_what_there_is(call, command):
+    words = call(command, "--help").output.split("For example: python -m pipeline ")[1].split()
+    assert words[0] == command
+    about = experiment.load(words[1])
+    known = {"run": about.rows, "compare": about.common["after"]["evaluate"]}.get(command, ())
+    assert set(words[2:]) <= set(known)
 
 
 def test_an_unknown_experiment_is_told(call):
