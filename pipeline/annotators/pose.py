@@ -22,6 +22,7 @@ from collections.abc import Callable, Iterator
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
+from pydantic import Field
 
 from pipeline.annotators import ANGLES, angle_bin, answer
 from pipeline.strict import Strict
@@ -52,12 +53,14 @@ STEP = 1e-6  # of the differences that stand for derivatives
 
 
 class Params(Strict):
-    """Camera, prior and doubt."""
+    """Camera, prior and doubt. A face size is the landmarks' root mean square radius, about 45 mm."""
 
-    distance: float = 20.0  # camera to face, in face sizes (about 45 mm): a metre
-    noise: float = 0.08  # how far a person's landmarks lie from the generic face's, in face sizes
-    tilt: float = 20.0  # standard deviation of pitch and roll, degrees
-    spread: float = 0.25  # residual, in face sizes, at which confidence has fallen to 1/e
+    # camera to face, face sizes: a metre; nearer than 2 a turned head would touch the camera
+    distance: float = Field(20.0, ge=2, le=1000)
+    # how far a person's landmarks lie from the generic face's, face sizes; 1 is the face itself
+    noise: float = Field(0.08, ge=1e-3, le=1)
+    tilt: float = Field(20.0, ge=0.1, le=180)  # standard deviation of pitch and roll, degrees
+    spread: float = Field(0.25, ge=1e-3, le=10)  # residual, face sizes, at which confidence is 1/e
 
 
 def rotations(angles: Grid) -> Grid:

@@ -1,6 +1,7 @@
 import cv2
 import numpy as np
 import pytest
+from pydantic import ValidationError
 
 from pipeline.annotators import pose
 
@@ -120,3 +121,14 @@ def test_points_that_are_no_face_are_doubted(frame):
 
 def test_no_faces(frame):
     assert pose.build(pose.Params()).annotate(frame(points5=[])).empty
+
+
+@pytest.mark.parametrize("name", ["distance", "noise", "tilt", "spread"])
+def test_params_that_make_no_camera_are_refused(name):
+    for value in (0.0, -1.0, 1e9, float("nan")):
+        with pytest.raises(ValidationError, match=name):
+            pose.Params(**{name: value})
+    nearest = pose.Params(distance=2.0).distance
+    for model in MODELS.values():
+        reach = np.linalg.norm(model - model.mean(0), axis=1).max()
+        assert reach < nearest * np.sqrt(model[:, :2].var(0).sum()), "no landmark turns into the camera"
