@@ -9,17 +9,14 @@ import difflib
 import hashlib
 import json
 import os
-import platform
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from importlib import metadata
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 PIPELINE, PARAMS, LOCK = Path("dvc.yaml"), Path("params.yaml"), Path("dvc.lock")
 SKIPPED = ("__pycache__", ".DS_Store")
-VERSIONS = ("torch",)
 
 
 class UndeclaredError(KeyError):
@@ -192,8 +189,8 @@ def digest(value: Any) -> str:
 
 
 def fingerprint(params: Mapping[str, Any], hashes: Mapping[str, str]) -> str:
-    """What a checkpoint belongs to: the same parameters, inputs, code and versions."""
-    versions = {"python": platform.python_version()}
-    for name in VERSIONS:
-        versions[name] = metadata.version(name)
-    return digest([params, hashes, versions])[:16]
+    """What a checkpoint belongs to: the same parameters, inputs and code.
+
+    Versions and machine stand in the checkpoint itself: another one is said on resume, not started afresh.
+    """
+    return digest([params, hashes])[:16]

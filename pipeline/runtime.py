@@ -11,9 +11,12 @@ import importlib.abc
 import importlib.machinery
 import importlib.util
 import os
+import platform
 import random
+import re
 import sys
 from collections.abc import Callable, Sequence
+from importlib import metadata
 from pathlib import Path
 from types import ModuleType
 from typing import Any, Literal
@@ -24,6 +27,8 @@ from pipeline.strict import Strict
 
 FILE = Path("runtime.yaml")
 Auto = Literal["auto"]
+VERSIONS = ("torch", "numpy", "albumentations", "opencv-python-headless")  # whose code decides on bits
+CUBLAS, WORKSPACES = "CUBLAS_WORKSPACE_CONFIG", (":4096:8", ":16:8")  # with which cuBLAS is deterministic
 
 
 class RuntimeFileError(ValueError):
@@ -98,10 +103,40 @@ def read(path: Path = FILE) -> Runtime:
         raise RuntimeFileError(f"{path}: not YAML: {error}") from error
 
 
+def versions() -> dict[str, str]:
+    """Python and the libraries that can change a bit of a result."""
+    found = {"python": platform.python_version()}
+    for name in VERSIONS:
+        try:
+            found[name] = metadata.version(name)
+        except metadata.PackageNotFoundError:
+            found[name] = "absent"
+    return found
+
+
+def facts(runtime: Runtime) -> dict[str, str]:
+    """All that may change the bits of a training where its params, data and code stay; imports torch."""
+    import torch
+
+    device = (
+        torch.cuda.get_device_name() if runtime.device == "cuda" else torch.backends.cpu.get_cpu_capability()
+    )
+    settings = {name: str(getattr(runtime, name)) for name in ("threads", "precision", "deterministic")}
+    machine = f"{platform.system()} {platform.machine()}"
+    return {"system": machine, "device": f"{runtime.device} {device}", **settings, **versions()}
+
+
 def prepare(runtime: Runtime, seed: int) -> None:
-    """Seed everything, and settle torch: now if it is loaded, else as soon as it will be."""
+    """Seed everything, and settle torch: now if it is loaded, else as soon as it will be.
+
+    cuBLAS reads its workspace at its first product, which is later than this, whoever has imported torch.
+    """
     os.environ.setdefault("OMP_NUM_THREADS", str(runtime.threads))
-    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # cuBLAS is deterministic only with it
+    if os.environ.setdefault(CUBLAS, WORKSPACES[0]) not in WORKSPACES and runtime.deterministic:
+        raise RuntimeFileError(
+            f"{CUBLAS} is {os.environ[CUBLAS]!r}, with which cuBLAS is not deterministic: unset it, make it "
+            f"one of {', '.join(WORKSPACES)}, or write `deterministic: false` in {FILE}"
+        )
     random.seed(seed)
     when_imported("numpy", lambda numpy: numpy.random.seed(seed % 2**32))
     when_imported("torch", lambda torch: _settle_torch(torch, runtime, seed))
@@ -112,8 +147,23 @@ def _settle_torch(torch: ModuleType, runtime: Runtime, seed: int) -> None:
     torch.manual_seed(seed)
     if runtime.deterministic:
         # the same switch as use_deterministic_algorithms, without its import of the compiler (3 s)
-        torch.set_deterministic_debug_mode("warn" if runtime.device == "cuda" else "error")
+        torch.set_deterministic_debug_mode("error")
         torch.backends.cudnn.benchmark = False
+
+
+def nondeterministic(error: Exception) -> str | None:
+    """What to do where torch refuses an operation because `deterministic` is on; None for other errors."""
+    text = str(error)
+    if "CUBLAS_WORKSPACE_CONFIG" in text and "eterministic" in text:
+        operation = "a matrix product of cuBLAS"
+    elif found := re.search(r"(\S+) does not have a deterministic implementation", text):
+        operation = found[1]
+    else:
+        return None
+    return (
+        f"{operation} is not deterministic on this device, and {FILE} says `deterministic: true`; write "
+        "`deterministic: false` there (results then repeat up to rounding only), or `device: cpu`"
+    )
 
 
 def when_imported(name: str, then: Callable[[ModuleType], None]) -> None:

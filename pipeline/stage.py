@@ -21,7 +21,6 @@ import time
 import traceback
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -219,9 +218,8 @@ def write_record(
 
 
 def machine(settings: runtime.Runtime) -> dict[str, Any]:
-    versions = {name: metadata.version(name) for name in declared.VERSIONS}
     facts = {"system": platform.system(), "processor": platform.machine(), "cores": runtime.cores()}
-    return {**facts, "threads": settings.threads, "python": platform.python_version(), **versions}
+    return {**facts, "threads": settings.threads, **runtime.versions()}
 
 
 def prune(kept: Path) -> None:
@@ -242,6 +240,8 @@ def explain(error: Exception) -> tuple[int, str]:
     named = type(error).__module__.split(".")[0] in ("pipeline", "pydantic_core")
     if isinstance(error, guard.BusyError) or (isinstance(error, OSError) and error.errno in PASSING):
         return 75, f"error: {error}"
+    if told := runtime.nondeterministic(error):
+        return 2, f"error: {told}"
     if (
         named
         or isinstance(error, OSError)

@@ -239,6 +239,64 @@ def test_runtime_is_strict_and_resolves_auto(tmp_path, monkeypatch):
     assert runtime.read(tmp_path / "absent.yaml") == runtime.Runtime()
 
 
+NOT_ON_CUDA = (
+    "upsample_bilinear2d_backward_out_cuda does not have a deterministic implementation, but you set "
+    "'torch.use_deterministic_algorithms(True)'. You can turn off determinism just for this operation ..."
+)
+CUBLAS = (
+    "Deterministic behavior was enabled with either `torch.use_deterministic_algorithms(True)` or "
+    "`at::Context::setDeterministicAlgorithms(true)`, but this operation is not deterministic because it "
+    "uses CuBLAS and you have CUDA >= 10.2. ... CUBLAS_WORKSPACE_CONFIG=:4096:8 ..."
+)
+
+
+@pytest.mark.parametrize(
+    ("error", "operation"),
+    [(NOT_ON_CUDA, "upsample_bilinear2d_backward_out_cuda"), (CUBLAS, "a matrix product of cuBLAS")],
+)
+def test_an_operation_without_determinism_is_named_with_its_switch(error, operation):
+    with pytest.raises(RuntimeError) as raised:
+        raise RuntimeError(error)
+    status, told = stage.explain(raised.value)
+    assert status == 2
+    assert told.startswith(f"error: {operation} is not deterministic on this device")
+    assert "`deterministic: false`" in told
+    assert "runtime.yaml" in told
+    assert runtime.nondeterministic(RuntimeError("out of memory")) is None
+
+
+def test_torch_words_the_refusal_as_we_read_it():
+    import torch
+
+    before = torch.get_deterministic_debug_mode()
+    torch.set_deterministic_debug_mode("error")
+    try:
+        with pytest.raises(RuntimeError) as told:
+            torch.zeros(4).put_(torch.tensor([0]), torch.ones(1))
+    finally:
+        torch.set_deterministic_debug_mode(before)
+    assert (runtime.nondeterministic(told.value) or "").startswith("put_ is not deterministic")
+
+
+@pytest.mark.parametrize("device", ["cpu", "cuda"])
+def test_deterministic_is_strict_on_every_device(monkeypatch, device):
+    import torch
+
+    asked = []
+    monkeypatch.setattr(torch, "set_deterministic_debug_mode", asked.append)
+    monkeypatch.setattr(torch, "set_num_threads", lambda threads: None)
+    runtime.prepare(runtime.Runtime(device=device), 0)
+    runtime.prepare(runtime.Runtime(device=device, deterministic=False), 0)
+    assert asked == ["error"]
+    assert os.environ["CUBLAS_WORKSPACE_CONFIG"] in runtime.WORKSPACES
+
+
+def test_a_workspace_that_is_not_deterministic_is_refused(monkeypatch):
+    monkeypatch.setenv("CUBLAS_WORKSPACE_CONFIG", ":0:0")
+    with pytest.raises(runtime.RuntimeFileError, match=r"CUBLAS_WORKSPACE_CONFIG is ':0:0'.*unset it"):
+        runtime.prepare(runtime.Runtime(device="cpu"), 0)
+
+
 def test_the_repositorys_runtime_file_is_in_order():
     assert runtime.read(Path(stage.__file__).parent.parent / "runtime.yaml").precision == "fp32"
 

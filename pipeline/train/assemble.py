@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from pipeline import files, model, plugin
+from pipeline import runtime as machines
 from pipeline.augment import Augment
 from pipeline.contracts import Head, Objective, Progress
 from pipeline.loader import Faces, exclusions
@@ -232,6 +233,7 @@ def run(
     end_of_epoch: EndOfEpoch | None,
 ) -> Curves:
     """`fit` on this machine, with a progress bar. `checkpoints` ends in the training's fingerprint."""
+    facts = machines.facts(runtime)
     with bar(epochs * batches.steps, name) as progress:
         return fit(
             recogniser,
@@ -239,7 +241,7 @@ def run(
             batches,
             epochs=epochs,
             schedule=schedule,
-            checkpoints=Checkpoints(checkpoints, checkpoints.name, runtime.checkpoint_seconds),
+            checkpoints=Checkpoints(checkpoints, checkpoints.name, runtime.checkpoint_seconds, facts),
             seed=seed,
             device=runtime.device,
             precision=runtime.precision,

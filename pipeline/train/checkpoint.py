@@ -1,7 +1,9 @@
 """A training's state on disk: whole or absent, of these params or refused.
 
 A checkpoint is one file, `<steps done>.pt`, written aside and renamed; the newest two are kept and the newest
-one that reads whole is loaded. It carries the fingerprint of what was asked for (params, data, code).
+one that reads whole is loaded. It carries the fingerprint of what was asked for (params, data, code), without
+which it is refused, and the facts of where it was made (versions, threads, device): a training that goes on
+elsewhere is the same up to rounding only, and that is said.
 """
 
 from __future__ import annotations
@@ -11,6 +13,7 @@ import logging
 import pickle
 import random
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -25,10 +28,20 @@ _KEPT = 2
 
 
 class Checkpoints:
-    """The checkpoints of one training in `folder`, one every `every` seconds at most."""
+    """The checkpoints of one training in `folder`, one every `every` seconds at most.
 
-    def __init__(self, folder: str | Path, fingerprint: str, every: float = 30.0) -> None:
+    `facts` are those of this machine and process on which bits depend (`pipeline.runtime.facts`).
+    """
+
+    def __init__(
+        self,
+        folder: str | Path,
+        fingerprint: str,
+        every: float = 30.0,
+        facts: Mapping[str, str] | None = None,
+    ) -> None:
         self.folder, self.fingerprint, self.every = Path(folder), fingerprint, every
+        self.facts = dict(facts or {})
         self._last = time.monotonic()
 
     @property
@@ -39,7 +52,7 @@ class Checkpoints:
         """Writes `state` (tensors, numbers, strings, lists, dicts); a failure leaves earlier ones whole."""
         path = self.folder / f"{steps:09d}.pt"
         memory = io.BytesIO()  # torch turns a full disk into an error without a name; files.writing doesn't
-        torch.save({**state, "fingerprint": self.fingerprint}, memory)
+        torch.save({**state, "fingerprint": self.fingerprint, "facts": self.facts}, memory)
         with files.writing(path) as file:
             file.write(memory.getbuffer())
         for old in self._files()[_KEPT:]:
@@ -62,11 +75,25 @@ class Checkpoints:
                     f"{path} belongs to other params, data or code (its fingerprint is "
                     f"{state.get('fingerprint')!r}, not {self.fingerprint!r}); remove it to start afresh"
                 )
+            if others := elsewhere(state.get("facts", {}), self.facts):
+                logger.warning(
+                    "%s was made with %s: the end will equal that of an uninterrupted training up to "
+                    "rounding only; go back to what it was made with, or remove %s to start afresh",
+                    *(path, "; ".join(others), self.folder),
+                )
             return state
         return None
 
     def _files(self) -> list[Path]:
         return sorted(self.folder.glob("*.pt"), reverse=True)
+
+
+def elsewhere(before: Mapping[str, str], now: Mapping[str, str]) -> list[str]:
+    """Every fact that two processes differ in: "torch 2.4.0, which is 2.5.0 now"."""
+    names = [name for name in {**before, **now} if before.get(name) != now.get(name)]
+    return [
+        f"{name} {before.get(name, 'unknown')}, which is {now.get(name, 'unknown')} now" for name in names
+    ]
 
 
 def random_state() -> dict[str, Any]:

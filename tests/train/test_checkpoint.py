@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import torch
 
+from pipeline import runtime
 from pipeline.train.checkpoint import Checkpoints, random_state, seed_all, set_random_state
 
 
@@ -47,6 +48,30 @@ def test_another_trainings_checkpoint_is_refused(checkpoints):
     checkpoints.save(3, {"step": 3})
     with pytest.raises(ValueError, match=r"000000003\.pt belongs to other params.*'abc'.*'xyz'.*remove"):
         Checkpoints(checkpoints.folder, "xyz").load()
+
+
+FACTS = {"torch": "2.4.0", "threads": "2", "device": "cpu AVX2"}
+
+
+def test_going_on_elsewhere_is_said_by_every_fact_that_differs(tmp_path, caplog):
+    Checkpoints(tmp_path, "abc", facts=FACTS).save(3, {"step": 3})
+    assert Checkpoints(tmp_path, "abc", facts=FACTS).load()["step"] == 3
+    assert not caplog.text, "the same machine and versions need no word"
+    there = {**FACTS, "torch": "2.5.0", "threads": "1", "numpy": "2.0"}
+    assert Checkpoints(tmp_path, "abc", facts=there).load()["step"] == 3, "days of work are not thrown away"
+    for difference in ("torch 2.4.0, which is 2.5.0 now", "threads 2, which is 1 now", "numpy unknown"):
+        assert difference in caplog.text
+    assert "AVX2" not in caplog.text
+    assert "up to rounding only" in caplog.text
+
+
+def test_facts_name_what_changes_bits(monkeypatch):
+    monkeypatch.setenv("OMP_NUM_THREADS", "3")
+    facts = runtime.facts(runtime.Runtime(device="cpu"))
+    known = {"system", "device", "threads", "precision", "deterministic", "python", *runtime.VERSIONS}
+    assert set(facts) == known
+    assert (facts["threads"], facts["deterministic"], facts["torch"]) == ("3", "True", torch.__version__)
+    assert facts["device"].startswith("cpu ")
 
 
 def test_a_full_disk_names_the_file_and_leaves_the_previous_whole(checkpoints):
