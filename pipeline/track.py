@@ -16,7 +16,6 @@ import socket
 import sqlite3
 import sys
 import time
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -24,6 +23,7 @@ from urllib.parse import urlsplit
 
 from pipeline import files, guard
 from pipeline.journal import unsent
+from pipeline.outbox import BrokenEntryError, Entries, folders, refused
 
 log = logging.getLogger(__name__)
 NAME, TAG = "likeness", "likeness.run"
@@ -108,30 +108,8 @@ def _fill(path: Path, artifacts: str) -> None:
 
 
 @dataclass
-class Outbox:
+class Outbox(Entries):
     """One run's journal on its way to MLflow."""
-
-    folder: Path
-
-    @property
-    def state(self) -> dict[str, Any]:
-        path = self.folder / "sent.json"
-        return dict(files.read_json(path)) if path.exists() else {"run_id": None, "offset": 0}
-
-    @property
-    def alive(self) -> bool:
-        """A stage still writes."""
-        return not guard.is_free(self.folder / "log.jsonl")
-
-    def records(self, offset: int) -> Iterator[tuple[dict[str, Any], int]]:
-        """Whole lines from `offset`, each with the offset after it."""
-        with open(self.folder / "log.jsonl", "rb") as file:
-            file.seek(offset)
-            for line in file:
-                if not line.endswith(b"\n"):
-                    return
-                offset += len(line)
-                yield json.loads(line), offset
 
     def send(self, made: Any, experiment: str) -> bool:
         """Send what is new; True if there was anything. A run that is over leaves the outbox."""
@@ -140,35 +118,81 @@ class Outbox:
         ended = bool(state.get("ended"))
         for record, offset in self.records(int(state["offset"])):
             sent = True
-            if record["kind"] == "run":
-                state["run_id"] = _run(made, experiment, self.folder.name, record)
-                ended = False
-            elif record["kind"] == "metrics":
+            if record["kind"] == "metrics":
                 pending.append(record)
-            elif record["kind"] == "artifact":
-                path = self.folder / "files" / record["name"]
-                made.log_artifact(state["run_id"], str(path), os.path.dirname(record["name"]) or None)
-            elif record["kind"] == "end":
-                _metrics(made, state["run_id"], pending)
-                made.set_terminated(state["run_id"], record["status"], record["time"])
-                ended = True
+            else:
+                self._metrics(made, state["run_id"], pending)
+                with self.setting_aside(record):
+                    self._one(made, experiment, record, state)
+                ended = record["kind"] == "end" or (ended and record["kind"] != "run")
             state["offset"], state["ended"] = offset, ended
             if len(pending) >= BATCH:
-                _metrics(made, state["run_id"], pending)
+                self._metrics(made, state["run_id"], pending)
                 files.write_json(self.folder / "sent.json", state)
-        _metrics(made, state["run_id"], pending)
+        self._metrics(made, state["run_id"], pending)
         if sent:
             files.write_json(self.folder / "sent.json", state)
         if dead and not sent:
             if state["run_id"] and not ended:
-                made.set_terminated(state["run_id"], "KILLED")
+                with self.setting_aside({"kind": "end", "status": "KILLED"}):
+                    made.set_terminated(state["run_id"], "KILLED")
             shutil.rmtree(self.folder)
         return sent
 
+    def _one(self, made: Any, experiment: str, record: dict[str, Any], state: dict[str, Any]) -> None:
+        """Send what is no metrics; a run's id is noted in `state`."""
+        if record["kind"] == "broken":
+            raise BrokenEntryError("not a line of JSON")
+        if record["kind"] == "run":
+            run = _run(made, experiment, self.folder.name, record)
+            state["run_id"] = str(run.info.run_id)
+            self._params(made, run, record["params"])
+            return
+        if state["run_id"] is None:
+            raise BrokenEntryError("its run was refused")
+        if record["kind"] == "artifact":
+            path = self.folder / "files" / record["name"]
+            if not path.exists():
+                raise BrokenEntryError(f"{path} is gone")
+            made.log_artifact(state["run_id"], str(path), os.path.dirname(record["name"]) or None)
+        elif record["kind"] == "end":
+            made.set_terminated(state["run_id"], record["status"], record["time"])
 
-def _run(made: Any, experiment: str, key: str, record: dict[str, Any]) -> str:
-    """The id of the run with this key, made if there is none; its parameters and tags are sent."""
-    from mlflow.entities import Param, RunTag
+    def _params(self, made: Any, run: Any, params: dict[str, Any]) -> None:
+        """Send those of a run's parameters that it does not have."""
+        from mlflow.entities import Param
+
+        texts = {
+            legal(name): value if isinstance(value, str) else json.dumps(value)
+            for name, value in params.items()
+        }
+        new = [Param(k, text[:PARAM_LENGTH]) for k, text in texts.items() if k not in run.data.params]
+        for start in range(0, len(new), 100):
+            self.batch(new[start : start + 100], lambda rows: made.log_batch(run.info.run_id, params=rows))
+
+    def _metrics(self, made: Any, run_id: str | None, pending: list[dict[str, Any]]) -> None:
+        """Send and forget `pending`."""
+        from mlflow.entities import Metric
+
+        rows = [
+            Metric(legal(name), value, record["time"], record["step"])
+            for record in pending
+            for name, value in record["values"].items()
+        ]
+
+        def log_rows(part: list[Any]) -> None:
+            if run_id is None:
+                raise BrokenEntryError("its run was refused")
+            made.log_batch(run_id, metrics=part)
+
+        for start in range(0, len(rows), 1000):
+            self.batch(rows[start : start + 1000], log_rows)
+        pending.clear()
+
+
+def _run(made: Any, experiment: str, key: str, record: dict[str, Any]) -> Any:
+    """The run with this key, made with its tags if there is none."""
+    from mlflow.entities import RunTag
 
     found = made.search_runs([experiment], f"tags.`{TAG}` = '{key}'", max_results=1)
     if found:
@@ -180,21 +204,7 @@ def _run(made: Any, experiment: str, key: str, record: dict[str, Any]) -> str:
             marks["mlflow.source.git.commit"] = marks["git.revision"]  # what MLflow's page calls version
         run = made.create_run(experiment, record["started"], {}, record["name"])
         made.log_batch(run.info.run_id, tags=[RunTag(name, str(value)) for name, value in marks.items()])
-    known = run.data.params
-    new = [
-        Param(legal(name), value if isinstance(value, str) else json.dumps(value))
-        for name, value in record["params"].items()
-        if legal(name) not in known
-    ]
-    for start in range(0, len(new), 100):
-        made.log_batch(run.info.run_id, params=[_short(param) for param in new[start : start + 100]])
-    return str(run.info.run_id)
-
-
-def _short(param: Any) -> Any:
-    from mlflow.entities import Param
-
-    return Param(param.key, param.value[:PARAM_LENGTH])
+    return run
 
 
 def legal(name: str) -> str:
@@ -202,43 +212,28 @@ def legal(name: str) -> str:
     return re.sub(r"[^\w\-. :/]", "_", name)
 
 
-def _metrics(made: Any, run_id: str, pending: list[dict[str, Any]]) -> None:
-    """Send and forget `pending`."""
-    from mlflow.entities import Metric
-
-    rows = [
-        Metric(legal(name), value, record["time"], record["step"])
-        for record in pending
-        for name, value in record["values"].items()
-    ]
-    for start in range(0, len(rows), 1000):
-        made.log_batch(run_id, metrics=rows[start : start + 1000])
-    pending.clear()
-
-
 def outboxes(root: Path) -> list[Outbox]:
-    """Journals with something to send or to close, oldest first."""
-    logs = sorted(unsent(root).glob("*/log.jsonl"), key=lambda path: path.stat().st_mtime)
-    return [Outbox(path.parent) for path in logs]
+    return [Outbox(folder) for folder in folders(root)]
 
 
-def drain(root: Path, patience: float) -> None:
-    """Send until nothing is left and nothing was written for `patience` seconds."""
+def drain(root: Path, patience: float) -> int:
+    """Send until nothing is left or written for `patience` seconds; the number of entries refused."""
     if patience and not outboxes(root):
         time.sleep(POLL)
     if not outboxes(root):
-        return
+        return 0
     made, experiment = client(root)
-    last = time.monotonic()
+    last, count = time.monotonic(), 0
     while True:
         waiting = outboxes(root)
         sent = [box.send(made, experiment) for box in waiting]
+        count += sum(box.refused for box in waiting)
         if any(sent) or any(box.alive for box in waiting):
             last = time.monotonic()
         elif not waiting and time.monotonic() - last >= patience:
-            return
+            return count
         if not root.exists():
-            return
+            return count
         if not any(sent):
             time.sleep(POLL)
 
@@ -248,8 +243,15 @@ def send(root: Path, patience: float = 0.0, wait: float = 60.0) -> int:
     trouble = unsent(root) / "trouble.txt"
     try:
         with guard.only_copy(unsent(root) / "sender.lock", "the sender of runs", wait):
-            drain(root, patience)
-            trouble.unlink(missing_ok=True)
+            count = drain(root, patience)
+            if count:
+                entries = f"{count} entr{'y' if count == 1 else 'ies'}"
+                said = (
+                    f"{store(root)} refused {entries} for good; they and the reasons lie in {refused(root)}"
+                )
+                files.write_text(trouble, f"{said}, all else was sent\n")
+            else:
+                trouble.unlink(missing_ok=True)
     except guard.BusyError:
         return len(outboxes(root))
     except Exception as error:

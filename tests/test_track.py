@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline import guard, track
+from pipeline import guard, outbox, track
 from pipeline.journal import Journal, unsent
 
 CLOSED = "http://127.0.0.1:9"  # nothing listens at the discard port
@@ -94,6 +94,91 @@ def test_a_torn_line_waits_for_its_end(store, journal):
     journal.end("FINISHED")
     track.send(store[0])
     assert history(store, journal, "loss") == [(1, 1.0), (2, 2.0)]
+
+
+def test_an_entry_that_the_store_refuses_is_set_aside_and_the_rest_goes_on(store, journal, caplog):
+    long = "x" * 300  # a key that MLflow does not take
+    journal.begin("train@x", {"a": 1, long: 2, "b": 3}, {})
+    for step in range(600):
+        journal.metrics({"loss": step / 7, **({long: 1.0} if step == 77 else {})}, step)
+    journal._file.write('{"kind": "metrics", "st\n')  # a disk that was full for a moment
+    journal._write(kind="artifact", name="never kept")
+    journal.end("FINISHED")
+    after = Journal(store[0])
+    after.begin("train@y", {}, {})
+    after.end("FINISHED")
+    assert track.send(store[0]) == 0
+    run = run_of(store, journal)
+    assert run.info.status == "FINISHED"
+    assert run.data.params == {"a": "1", "b": "3"}
+    assert history(store, journal, "loss") == [(step, step / 7) for step in range(600)]
+    assert run_of(store, after).info.status == "FINISHED", "what follows is not held up"
+    assert not journal.folder.exists()
+    aside = [json.loads(line) for line in (track.refused(store[0]) / f"{journal.key}.jsonl").open()]
+    assert [each.get("key", each.get("kind")) for each in aside] == [long, long, "broken", "artifact"]
+    assert all(each["why"] for each in aside)
+    assert caplog.text.count("set aside") == 4
+    trouble = unsent(store[0]) / "trouble.txt"
+    assert "refused 4 entries for good" in trouble.read_text()
+    assert track.send(store[0]) == 0
+    assert not trouble.exists(), "said once"
+
+
+def test_a_run_that_was_deleted_holds_up_nothing(store, journal):
+    journal.begin("train@x", {}, {})
+    track.Outbox(journal.folder).send(store[1], store[2])
+    store[1].delete_run(track.Outbox(journal.folder).state["run_id"])
+    journal.metrics({"loss": 1.0}, 1)
+    journal.end("FINISHED")
+    assert track.send(store[0]) == 0
+    assert not journal.folder.exists()
+    aside = (track.refused(store[0]) / f"{journal.key}.jsonl").read_text()
+    assert '"loss"' in aside
+
+
+class Answer(Exception):  # noqa: N818
+    """What MLflow raises when a server answers with an HTTP status."""
+
+    def __init__(self, status, code=""):
+        super().__init__(f"the server says {status}")
+        self.status, self.error_code = status, code
+
+    def get_http_status_code(self):
+        return self.status
+
+
+@pytest.mark.parametrize(
+    ("error", "refused"),
+    [
+        (Answer(400), True),
+        (Answer(404, "RESOURCE_DOES_NOT_EXIST"), True),
+        (Answer(404, "ENDPOINT_NOT_FOUND"), False),
+        (Answer(401), False),
+        (Answer(403), False),
+        (Answer(429), False),
+        (Answer(500), False),
+        (Answer(503), False),
+        (ConnectionError("no route"), False),
+        (OSError(28, "No space left on device"), False),
+    ],
+)
+def test_only_what_can_never_pass_is_a_refusal(error, refused):
+    assert outbox.is_refusal(error) == refused
+
+
+def test_what_may_pass_stops_the_sender_and_keeps_the_journal(store, journal):
+    class Down:
+        def search_runs(self, *_, **__):
+            raise Answer(503)
+
+    journal.begin("train@x", {}, {})
+    journal.end("FINISHED")
+    with pytest.raises(Answer):
+        track.Outbox(journal.folder).send(Down(), store[2])
+    assert journal.folder.exists()
+    assert not (track.refused(store[0]) / f"{journal.key}.jsonl").exists()
+    assert track.send(store[0]) == 0
+    assert run_of(store, journal).info.status == "FINISHED"
 
 
 def test_a_server_that_is_down_neither_stops_nor_slows_a_stage(project, store, monkeypatch):
