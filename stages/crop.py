@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from pipeline import crops, files, plugin, records, stage
+from pipeline import crops, files, plugin, progress, records, stage
 from pipeline.detectors import Detector
 
 RAW = Path("data/raw")
@@ -42,8 +42,10 @@ def main(run: stage.Run) -> None:
     show(run, done)
     here = set(done.frame(["sample_id"])["sample_id"])
     broken = sum(not {pair["a"], pair["b"]} <= here for pair in pairs.to_pylist())
-    aside = len(writer.set_aside) - len(known)
-    run.metrics({"crops": writer.count, "set_aside": aside, "pairs": pairs.num_rows, "broken_pairs": broken})
+    aside = writer.set_aside[len(known) :]
+    run.metrics({"crops": writer.count, "set_aside": len(aside), "pairs": len(pairs), "broken_pairs": broken})
+    address = stage.address_of("crop", name, run.benchmark)
+    progress.finished(address, "faces cropped", writer.count, aside, done.folder)
 
 
 def maker(

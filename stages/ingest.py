@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from pipeline import files, plugin, records, stage
+from pipeline import files, plugin, progress, records, stage
 from pipeline.sources import Skipped, Source, SourceError, per_identity, remarks
 from pipeline.strict import inside
 
@@ -53,6 +53,8 @@ def main(run: stage.Run) -> None:
             **per_identity(people),
         }
     )
+    address, place = stage.address_of("ingest", name, run.benchmark), run.prepared / "ingest" / name
+    progress.finished(address, "images read", writer.count, writer.set_aside, place)
 
 
 def detections(entry: Mapping[str, Any], raw: Path) -> dict[str, Any]:

@@ -12,7 +12,6 @@ from pathlib import Path
 import pytest
 
 from pipeline import declared, files, guard, runtime, stage
-from pipeline.progress import Lines
 
 
 def run(*arguments, **env):
@@ -346,10 +345,3 @@ def test_a_full_disk_leaves_what_stood_there_and_no_debris(tmp_path, save):
 def test_an_error_of_reading_is_not_called_one_of_writing(tmp_path):
     with pytest.raises(FileNotFoundError, match=r"absent\.csv"), files.writing(tmp_path / "out"):
         (tmp_path / "absent.csv").read_bytes()
-
-
-def test_progress_lines_tell_rate_and_time_left():
-    bar = Lines(200, "crop")
-    bar.advance(50)
-    assert bar.line(10.0) == "crop: 50/200 (25 %), 5.0/s, 30 s left"
-    assert Lines(0, "read").line(0.0) == "read: 0, 0.0/s", "a total of 0 is unknown"
