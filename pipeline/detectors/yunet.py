@@ -26,6 +26,8 @@ from pipeline.records import Image, Sample
 from pipeline.strict import Strict
 
 LOCK = threading.Lock()
+SMALL = (320, 320)  # pixels of the image that a net is tried on
+EXPECTED = "expected a yunet_*.onnx, e.g. face_detection_yunet_2023mar.onnx of OpenCV's model zoo"
 
 
 class Params(Strict):
@@ -64,13 +66,21 @@ class YuNet:
 
     def __init__(self, weights: Path, score: float = 0.6, overlap: float = 0.3, longest: int = 640) -> None:
         if not weights.is_file() or weights.stat().st_size == 0:
-            raise DetectorError(f"detectors.yunet.weights: {weights} is no YuNet .onnx file")
+            raise DetectorError(
+                f"detectors.yunet.weights: {weights} is no YuNet detector: absent or empty; {EXPECTED}"
+            )
         self.longest = longest
         try:
             with _quiet():
-                self.net: Any = cv2.FaceDetectorYN.create(str(weights), "", (320, 320), score, overlap)
+                self.net: Any = cv2.FaceDetectorYN.create(str(weights), "", SMALL, score, overlap)
+                self.net.detect(np.zeros((*SMALL, 3), np.uint8))  # only this tells YuNet from other nets
         except cv2.error as error:
-            raise DetectorError(f"detectors.yunet.weights: {weights} is no YuNet: {error.err}") from error
+            said = (
+                error.err.strip(" >\n").partition("\n")[0].partition(" (expected:")[0]
+            )  # what is left is words
+            raise DetectorError(
+                f"detectors.yunet.weights: {weights} is no YuNet detector: OpenCV says {said!r}; {EXPECTED}"
+            ) from error
 
     def check(self, sample_ids: Sequence[str]) -> None:
         """Nothing to hold against a dataset as a whole."""

@@ -1,9 +1,11 @@
 import json
+import re
 import tarfile
 from pathlib import Path
 
 import cv2
 import numpy as np
+import onnx
 import pytest
 
 from pipeline import records
@@ -46,8 +48,28 @@ def test_weights_that_are_none(tmp_path):
     (tmp_path / "empty").touch()
     (tmp_path / "page.onnx").write_text("<html>")
     for name in ("empty", "gone.onnx", "page.onnx"):
-        with pytest.raises(DetectorError, match=rf"detectors\.yunet\.weights: .*{name} is no YuNet"):
+        with pytest.raises(DetectorError, match=rf"detectors\.yunet\.weights: .*{name} is no YuNet detector"):
             build(tmp_path / name)
+
+
+def test_another_net_is_no_yunet(tmp_path):
+    """OpenCV loads any net, and says what it lacks only when it looks for a face: in one line, ours."""
+    image, embedding = (
+        onnx.helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, [1, 3, 320, 320])
+        for name in ("image", "embedding")
+    )
+    graph = onnx.helper.make_graph(
+        [onnx.helper.make_node("Relu", ["image"], ["embedding"])], "recogniser", [image], [embedding]
+    )
+    model = onnx.helper.make_model(graph, opset_imports=[onnx.helper.make_opsetid("", 17)], ir_version=8)
+    onnx.save(model, tmp_path / "recogniser.onnx")
+    with pytest.raises(DetectorError) as told:
+        build(tmp_path / "recogniser.onnx")
+    said = str(told.value)
+    assert re.search(
+        r"recogniser\.onnx is no YuNet detector: OpenCV says '.*outputs.*'; expected a yunet_\*", said
+    )
+    assert "\n" not in said
 
 
 @pytest.fixture(scope="module")
