@@ -82,6 +82,13 @@ def declared(address: str) -> Declared:
     return Declared(address, params, deps, outs, nest(params))
 
 
+def every_out() -> list[str]:
+    """Every output of every stage of dvc.yaml."""
+    entries = resolver().resolve()["stages"].values()
+    kinds = ("outs", "metrics", "plots")
+    return [path for entry in entries for kind in kinds for path in _all(entry.get(kind, []))]
+
+
 def _all(items: Iterable[str | Mapping[str, Any]]) -> list[str]:
     """Paths of ["a", {"b": {"cache": False}}]."""
     return [path for item in items for path in ([item] if isinstance(item, str) else item)]

@@ -24,7 +24,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from pipeline import declared, files, guard, runtime
+from pipeline import declared, files, guard, leftovers, runtime
 from pipeline.journal import Journal, git_state, group
 from pipeline.progress import Progress, progress
 
@@ -144,6 +144,7 @@ def prepared(name: str, item: str | None, benchmark: bool, address: str) -> Iter
     settings = runtime.read()
     seed = seed_of(what.tree, name, item)
     lock = declared.read_lock()
+    leftovers.remove(what.deps, lock)
     hashes = declared.dep_hashes(what.deps, lock, trust_lock=guard.STAGE in os.environ)
     kept = root() / ".ckpt" / address
     folder = kept / declared.fingerprint(what.params, hashes)
