@@ -75,9 +75,8 @@ class YuNet:
                 self.net: Any = cv2.FaceDetectorYN.create(str(weights), "", SMALL, score, overlap)
                 self.net.detect(np.zeros((*SMALL, 3), np.uint8))  # only this tells YuNet from other nets
         except cv2.error as error:
-            said = (
-                error.err.strip(" >\n").partition("\n")[0].partition(" (expected:")[0]
-            )  # what is left is words
+            first = error.err.strip(" >\n").partition("\n")[0]
+            said = first.partition(" (expected:")[0]  # OpenCV's own source follows
             raise DetectorError(
                 f"detectors.yunet.weights: {weights} is no YuNet detector: OpenCV says {said!r}; {EXPECTED}"
             ) from error
