@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from pipeline.report import datasets, results, sections
+from pipeline.report import datasets, overlap, results, sections
 from pipeline.report.gather import Results
 
 TEMPLATES = Path(__file__).parent / "templates"
@@ -23,7 +23,7 @@ def build(data: Path, params: Mapping[str, Any]) -> str:
         {
             "params": params,
             "datasets": datasets.describe(found),
-            "overlap": sections.overlap(found),
+            "overlap": overlap.overlap(found),
             "trainings": sections.trainings(found),
             "models": results.rows(found),
             "evaluated": [model.name for model in found.evaluated()],

@@ -1,4 +1,4 @@
-"""What overlap removed, how training went, the clusters, and what each stage cost."""
+"""How training went, the clusters, and what each stage cost."""
 
 from __future__ import annotations
 
@@ -13,7 +13,6 @@ from pipeline.report.gather import Model, Results
 MEASURED = ("accuracy", "auc", "eer", "nme")  # of validation faces; what else a curve has are loss terms
 CHARTED = ("accuracy", "nme")
 VALIDATION = "validation/"  # may stand before a measure
-OVERLAP_SETTINGS = ("model", "false match rate", "held out")
 VIEWS = {"routing": "routing vectors", "pooled": "pooled features"}
 RULES = {
     "classifier": "the trained classifier",
@@ -33,35 +32,6 @@ CAPTIONS = {
 class Picture:
     caption: str
     uri: str
-
-
-@dataclass
-class Overlap:
-    """What was removed from training, and why."""
-
-    removed: dict[str, dict[str, int]]  # dataset -> counts
-    thresholds: dict[str, dict[str, Any]]  # kind of comparison -> numbers
-    settings: dict[str, Any]
-    pictures: list[Picture] = field(default_factory=list)
-
-    @property
-    def faces(self) -> int:
-        return sum(counts["removed_faces"] for counts in self.removed.values())
-
-    @property
-    def people(self) -> int:
-        return sum(counts["removed_people"] for counts in self.removed.values())
-
-
-def overlap(results: Results) -> Overlap | None:
-    metrics = results.metrics("overlap")
-    if not metrics:
-        return None
-    settings = {key: value for key, value in flat(metrics).items() if key in OVERLAP_SETTINGS}
-    folder = results.path("prepared", "overlap", "evidence")
-    found = Overlap(metrics.get("removed", {}), metrics.get("thresholds", {}), settings)
-    found.pictures = pictures(folder, ("similarity", "removed") if found.faces else ("similarity",))
-    return found
 
 
 def pictures(folder: Path, names: Sequence[str]) -> list[Picture]:

@@ -1,8 +1,7 @@
-"""Overlap, training, clusters and costs as the page tells them."""
+"""Training, clusters and costs as the page tells them."""
 
 from __future__ import annotations
 
-import shutil
 from pathlib import Path
 from typing import Any
 
@@ -11,24 +10,6 @@ import pytest
 from pipeline import files
 from pipeline.report import sections
 from pipeline.report.gather import Results
-
-
-def test_overlap(data: Path, params: dict[str, Any]) -> None:
-    found = sections.overlap(Results(data, params))
-    assert found is not None
-    assert (found.faces, found.people) == (8, 2)
-    assert found.settings == {"model": "data/models/scout"}
-    assert [picture.caption[:7] for picture in found.pictures] == ["Similar", "Removed"]
-
-
-def test_no_picture_of_removals_where_nothing_was_removed(data: Path, tmp_path: Path) -> None:
-    metrics = files.read_json(data / "metrics/overlap.json")
-    metrics["removed"]["home"] |= {"removed_faces": 0, "removed_people": 0}
-    files.write_json(tmp_path / "metrics/overlap.json", metrics)
-    shutil.copytree(data / "prepared/overlap", tmp_path / "prepared/overlap")
-    found = sections.overlap(Results(tmp_path, {}))
-    assert found is not None
-    assert [picture.caption[:7] for picture in found.pictures] == ["Similar"]
 
 
 def test_trainings(data: Path, params: dict[str, Any]) -> None:

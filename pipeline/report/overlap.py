@@ -1,0 +1,119 @@
+"""What overlap removed of each dataset, what chance alone removes, and, in a synthetic world, the truth."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import pandas as pd
+
+from pipeline import records
+from pipeline.report.gather import ROLES, Results
+from pipeline.report.sections import Picture, flat, pictures
+from pipeline.synthetic import world
+
+VALIDATION = "validation"
+SETTINGS = ("model", "false match rate", "held out")
+
+
+@dataclass
+class Truth:
+    """A synthetic set against who is planted in it; people where they are known, else single faces."""
+
+    unit: str  # people or faces
+    planted: int
+    found: int  # of the planted ones
+    false: int  # removed, and nobody planted
+
+
+@dataclass
+class Cleaned:
+    """One dataset: what it is for, how much of it was removed, and how much of that is chance or wrong."""
+
+    dataset: str
+    roles: list[str]
+    counts: Mapping[str, int]
+    expected: float | None = None  # people and single faces that chance removes at the false-match rate
+    supported: bool | None = None  # there are impostors enough to measure that rate
+    truth: Truth | None = None
+
+    @property
+    def trained_on(self) -> bool:
+        return self.roles != [VALIDATION]
+
+
+@dataclass
+class Overlap:
+    """What was removed, and why."""
+
+    cleaned: list[Cleaned]
+    rate: float | None  # false matches of one comparison
+    thresholds: Mapping[str, Mapping[str, Any]]  # kind of comparison -> numbers
+    settings: dict[str, Any]
+    pictures: list[Picture] = field(default_factory=list)
+
+    def removed(self, what: str, trained_on: bool) -> int:
+        """Faces or people removed of the sets that are trained on, or of the validation set."""
+        return sum(row.counts[f"removed_{what}"] for row in self.cleaned if row.trained_on == trained_on)
+
+    @property
+    def true(self) -> bool:
+        """Whether the truth is known of any dataset."""
+        return any(row.truth for row in self.cleaned)
+
+
+def overlap(results: Results) -> Overlap | None:
+    """The section; None where the stage has not run."""
+    metrics = results.metrics("overlap")
+    if not metrics:
+        return None
+    settings = {key: value for key, value in flat(metrics).items() if key in SETTINGS}
+    cleaned = [_cleaned(results, *item) for item in metrics.get("removed", {}).items()]
+    cleaned.sort(key=lambda row: [ROLES.index(role) for role in row.roles])
+    found = Overlap(cleaned, metrics.get("false_match_rate"), metrics.get("thresholds", {}), settings)
+    names = (
+        ("similarity", "removed") if any(row.counts["removed_faces"] for row in cleaned) else ("similarity",)
+    )
+    found.pictures = pictures(results.path("prepared", "overlap", "evidence"), names)
+    return found
+
+
+def _cleaned(results: Results, dataset: str, counts: Mapping[str, Any]) -> Cleaned:
+    return Cleaned(
+        dataset,
+        list(counts.get("roles") or results.roles.get(dataset, [])),
+        counts,
+        counts.get("expected_false_removals"),
+        counts.get("supported"),
+        truth(results, dataset),
+    )
+
+
+def truth(results: Results, dataset: str) -> Truth | None:
+    """Found and planted ones of a part of the synthetic world; None of any other dataset."""
+    sizes = results.params.get("sizes", {}).get(results.params.get("size"), {}).get("world")
+    folder = results.path("prepared", "crop", dataset)
+    exclusions = results.path("prepared", "overlap", "exclusions.parquet")
+    if not sizes or not (folder / "dataset.json").exists() or not exclusions.exists():
+        return None
+    data = records.Dataset(folder)
+    if data.about.get("part") not in world.PARTS:
+        return None
+    table = pd.read_parquet(exclusions, columns=["dataset", "sample_id"])
+    gone = set(table.loc[table["dataset"] == dataset, "sample_id"])
+    return compare(data.frame(["sample_id", "identity"]), gone, {ours for ours, _ in world.planted(sizes)})
+
+
+def compare(frame: pd.DataFrame, gone: set[str], planted: set[str]) -> Truth:
+    """`gone` are the removed sample ids; synthetic ones begin with who is on the image, labelled or not."""
+    who = frame["sample_id"].str.partition("/")[0]
+    known = bool(frame["identity"].notna().any())
+    unit = who if known else frame["sample_id"]
+    real, removed = who.isin(planted), frame["sample_id"].isin(gone)
+    return Truth(
+        "people" if known else "faces",
+        planted=unit[real].nunique(),
+        found=unit[real & removed].nunique(),
+        false=unit[~real & removed].nunique(),
+    )
