@@ -1,13 +1,11 @@
-import contextlib
-from dataclasses import dataclass, field
 from pathlib import Path
-from types import SimpleNamespace
 
 import cv2
 import numpy as np
 import pytest
 
 from pipeline import geometry
+from tests.stages.fakes import FakeRun, here
 
 PARAMS = {
     "limits": {"set_aside": 0.5},
@@ -20,40 +18,6 @@ PARAMS = {
 }
 
 
-@dataclass
-class FakeRun:
-    """What the stages that prepare data use of `stage.Run`, kept in memory."""
-
-    item: str
-    params: dict
-    benchmark: bool = False
-    workers: int = 1
-    told: dict = field(default_factory=dict)
-    figures: dict = field(default_factory=dict)
-    steps: int = 0
-
-    @property
-    def prepared(self):
-        return Path("data/benchmarks" if self.benchmark else "data/prepared")
-
-    @property
-    def runtime(self):
-        return SimpleNamespace(workers=self.workers)
-
-    def metrics(self, values):
-        self.told = dict(values)
-
-    def figure(self, path, name=None):
-        self.figures[name] = Path(path).read_bytes()
-
-    @contextlib.contextmanager
-    def progress(self, total, what):
-        def advance(steps=1):
-            self.steps += steps
-
-        yield SimpleNamespace(advance=advance)
-
-
 @pytest.fixture
 def run(tmp_path, monkeypatch):
     """run("faces", source="folder", ...) -> a run over dataset `faces`, in an empty working directory."""
@@ -61,7 +25,7 @@ def run(tmp_path, monkeypatch):
 
     def make(item="faces", *, benchmark=False, workers=1, limit=0.5, **entry):
         params = PARAMS | {"datasets": {item: {"source": "folder"} | entry}, "limits": {"set_aside": limit}}
-        return FakeRun(item, params, benchmark, workers)
+        return FakeRun(item, params, benchmark, here(workers))
 
     return make
 

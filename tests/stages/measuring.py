@@ -1,9 +1,6 @@
-"""What the measuring stages use of `stage.Run`, in memory, over small datasets in the working directory."""
+"""Small datasets, models and annotations in the working directory, for the stages that measure."""
 
-import contextlib
-from dataclasses import dataclass, field
 from pathlib import Path
-from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -11,7 +8,6 @@ import torch
 
 from pipeline import model, records
 from pipeline.annotators import SIZES
-from pipeline.runtime import Runtime
 
 SIZE = 16
 DATA = {
@@ -22,27 +18,6 @@ DATA = {
     "clustered": "wild",
     "benchmarks": ["test"],
 }
-
-
-@dataclass
-class MeasuringRun:
-    item: str | None
-    params: dict
-    told: dict = field(default_factory=dict)
-    side: dict = field(default_factory=dict)
-    figures: dict = field(default_factory=dict)
-    runtime: Runtime = field(default_factory=lambda: Runtime(device="cpu", threads=1, workers=0))
-    prepared: Path = Path("data/prepared")
-
-    def metrics(self, values):
-        self.told = dict(values)
-
-    def figure(self, path, name=None):
-        self.figures[name] = Path(path).read_bytes()
-
-    @contextlib.contextmanager
-    def progress(self, total, what):
-        yield SimpleNamespace(advance=lambda steps=1: None)
 
 
 def write_people(folder, people, each=4, seed=0, names=None):

@@ -9,9 +9,9 @@ import torch
 from pipeline import model
 from pipeline.clusters import save_classifier
 from stages import cluster
+from tests.stages.fakes import FakeRun
 from tests.stages.measuring import (
     DATA,
-    MeasuringRun,
     contents,
     write_annotations,
     write_model,
@@ -29,7 +29,7 @@ def run(tmp_path, monkeypatch):
     write_people("data/prepared/crop/wild", people)
     write_annotations("wild", people)
     write_model()
-    return MeasuringRun("teacher", {"data": DATA, "clustering": SETTINGS})
+    return FakeRun("teacher", {"data": DATA, "clustering": SETTINGS})
 
 
 def test_what_comes_out(run):

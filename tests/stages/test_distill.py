@@ -1,9 +1,6 @@
 """From a teacher to its cached outputs to a student: the two stages on tiny faces."""
 
-import contextlib
-from dataclasses import dataclass, field
 from pathlib import Path
-from types import SimpleNamespace
 
 import numpy as np
 import pyarrow as pa
@@ -13,8 +10,8 @@ import torch
 from pipeline import files, model, records
 from pipeline.evaluate.embed import embed
 from pipeline.loader import Faces
-from pipeline.runtime import Runtime
 from stages import distill, targets
+from tests.stages.fakes import FakeRun
 from tests.train.tiny import write_faces
 
 ENTRY = {
@@ -47,32 +44,6 @@ PARAMS = {
 }
 
 
-@dataclass
-class Run:
-    item: str
-    params: dict
-    told: dict = field(default_factory=dict)
-    prepared: Path = Path("data/prepared")
-    checkpoints: Path = Path(".ckpt/fingerprint")
-    runtime: Runtime = field(default_factory=lambda: Runtime(device="cpu", threads=1, workers=0))
-    steps: int = 0
-
-    def log(self, values, step=None):
-        """Tracking has tests of its own."""
-
-    def metrics(self, values):
-        self.told = values
-        files.write_json("metrics.json", values)  # refuses what is not JSON
-
-    @contextlib.contextmanager
-    def progress(self, total, what):
-        def advance(steps=1):
-            self.steps += steps
-
-        yield SimpleNamespace(advance=advance)
-        assert self.steps == total
-
-
 @pytest.fixture
 def world(tmp_path, monkeypatch):
     """Three datasets, a teacher, and one labelled and one unlabelled face that may not be trained on."""
@@ -96,7 +67,7 @@ def world(tmp_path, monkeypatch):
 
 
 def cache(params=PARAMS):
-    run = Run("teacher", params)
+    run = FakeRun("teacher", params)
     targets.main(run)
     return run
 
@@ -121,10 +92,10 @@ def test_distil_tells_what_it_did_and_repeats_itself(world):
     cache()
     weights = []
     for _ in range(2):
-        run = Run("student", PARAMS)
+        run = FakeRun("student", PARAMS)
         distill.main(run)
         weights.append(Path("data/models/student/weights.pt").read_bytes())
-        for path in Path(".ckpt/fingerprint").glob("*"):
+        for path in run.checkpoints.glob("*"):
             path.unlink()
     assert weights[0] == weights[1]
     assert run.told["faces"] == {"home": 29, "wild": 19}
@@ -143,7 +114,7 @@ def test_no_labels_and_no_validation(world):
     write_faces(Path("data/prepared/crop/none"), 0)
     params = {**PARAMS, "data": data, "losses": {"srrl": {"fm": {"weight": 1.0}}}}
     cache(params)
-    run = Run("student", params)
+    run = FakeRun("student", params)
     distill.main(run)
     assert set(run.told["last"]) == {"epoch", "rate", "loss", "unlabelled_fm"}
     assert "teacher_student" not in run.told
@@ -153,7 +124,7 @@ def test_no_labels_and_no_validation(world):
 def test_agreement_is_told_only_where_the_two_have_a_space_in_common(world):
     kd = {**PARAMS, "losses": {"srrl": {"kd": {"weight": 1.0}}}}
     cache(kd)
-    run = Run("student", kd)
+    run = FakeRun("student", kd)
     distill.main(run)
     assert set(run.told["teacher_student"]) == {"kl"}
 
@@ -162,5 +133,5 @@ def test_a_cache_of_other_faces_stops_the_stage(world):
     cache()
     write_faces(Path("data/prepared/crop/home"), 6, 6)
     with pytest.raises(ValueError, match="run the targets stage again"):
-        distill.main(Run("student", PARAMS))
+        distill.main(FakeRun("student", PARAMS))
     assert not Path("data/models/student").exists()

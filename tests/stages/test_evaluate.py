@@ -8,7 +8,8 @@ import pytest
 from pipeline import files, plugin
 from pipeline.evaluate import intervals
 from stages import evaluate
-from tests.stages.measuring import DATA, MeasuringRun, contents, write_model, write_people
+from tests.stages.fakes import FakeRun
+from tests.stages.measuring import DATA, contents, write_model, write_people
 
 PROTOCOLS = {"pairs": {"folds": 5, "fars": [0.1], "bootstrap": 50}, "cost": {"batches": [1, 2], "repeats": 2}}
 OUT = Path("data/prepared/evaluate/teacher")
@@ -18,7 +19,7 @@ OUT = Path("data/prepared/evaluate/teacher")
 def run(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     write_people("data/benchmarks/crop/test", range(20))
-    return MeasuringRun("teacher", {"data": DATA, "protocols": PROTOCOLS})
+    return FakeRun("teacher", {"data": DATA, "protocols": PROTOCOLS})
 
 
 def test_what_comes_out(run):

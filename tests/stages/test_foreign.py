@@ -2,7 +2,6 @@
 
 import subprocess
 import sys
-from types import SimpleNamespace
 
 import onnx
 import pytest
@@ -12,6 +11,7 @@ from onnx import TensorProto, helper
 from pipeline import model
 from pipeline.backbones.onnx import ForeignModelError
 from stages import foreign
+from tests.stages.fakes import FakeRun
 
 PRESET = {"size": 8, "mean": [0.5, 0.4, 0.3], "std": [0.2, 0.2, 0.1], "divide": 255.0, "dim": 192}
 
@@ -21,7 +21,7 @@ def take_in(weights):
         "foreign": {"teacher": {"weights": str(weights), "preset": "p"}},
         "backbones": {"onnx": {"p": PRESET}},
     }
-    foreign.main(SimpleNamespace(item="teacher", params=params))
+    foreign.main(FakeRun("teacher", params))
 
 
 @pytest.fixture

@@ -9,7 +9,8 @@ import pytest
 
 from pipeline import files, model, records
 from stages import landmark
-from tests.stages.training_run import PARAMS, TrainingRun, datasets
+from tests.stages.fakes import FakeRun
+from tests.stages.training import PARAMS, datasets
 
 
 @pytest.fixture(autouse=True)
@@ -37,7 +38,7 @@ def test_it_learns_to_find_a_disc():
     discs(Path("data/prepared/crop/validation"), 20, 1)
     params = PARAMS | {"landmark": PARAMS["landmark"] | {"epochs": 12}}
     params |= {"schedules": {"adam": PARAMS["schedules"]["adam"] | {"lr": 0.01}}}
-    done = TrainingRun(None, params)
+    done = FakeRun(None, params)
     landmark.main(done)
     spec, net = model.load_landmark("data/models/landmark")
     assert (spec.kind, spec.backbone, spec.size, net.points) == ("landmark", "fan", 16, 68)
@@ -52,7 +53,7 @@ def test_no_landmarks_at_all_is_told():
     datasets()
     discs(Path("data/prepared/crop/home"), 6, 0, known=lambda row: False)
     with pytest.raises(ValueError, match=r"home: no face has 68 landmarks; data\.landmarked"):
-        landmark.main(TrainingRun(None, PARAMS))
+        landmark.main(FakeRun(None, PARAMS))
     assert not Path("data/models").exists()
 
 
@@ -60,6 +61,6 @@ def test_without_validation_landmarks():
     datasets()
     discs(Path("data/prepared/crop/home"), 10, 0)
     discs(Path("data/prepared/crop/validation"), 6, 0, known=lambda row: False)
-    done = TrainingRun(None, PARAMS)
+    done = FakeRun(None, PARAMS)
     landmark.main(done)
     assert "validation/nme" not in done.told["last"]

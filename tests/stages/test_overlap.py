@@ -6,7 +6,8 @@ import pytest
 
 from pipeline import files, loader
 from stages import overlap
-from tests.stages.measuring import DATA, MeasuringRun, contents, write_model, write_people
+from tests.stages.fakes import FakeRun
+from tests.stages.measuring import DATA, contents, write_model, write_people
 
 ROLES = DATA | {"labelled": "train", "landmarked": "train", "benchmarks": ["lfw", "cfp"]}
 OUT = Path("data/prepared/overlap")
@@ -54,7 +55,7 @@ def run(tmp_path, monkeypatch):
     write_people("data/benchmarks/crop/test", test, seed=3, names={85: "ann lee"})
     write_model("data/models/scout")
     settings = {"model": "data/models/scout", "false_match_rate": 1e-3}
-    return MeasuringRun(None, {"data": DATA, "overlap": settings})
+    return FakeRun(None, {"data": DATA, "overlap": settings})
 
 
 def test_finds_people_by_name_and_by_embedding(run):

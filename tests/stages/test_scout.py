@@ -4,7 +4,8 @@ import pytest
 
 from pipeline import files, model
 from stages import scout
-from tests.stages.training_run import PARAMS, TrainingRun, datasets
+from tests.stages.fakes import FakeRun
+from tests.stages.training import PARAMS, datasets
 
 
 @pytest.fixture(autouse=True)
@@ -14,7 +15,7 @@ def place(tmp_path, monkeypatch):
 
 def test_everybody_but_the_held_out():
     datasets(excluded=["p000/0", "p001/0"])
-    done = TrainingRun(None, PARAMS)
+    done = FakeRun(None, PARAMS)
     scout.main(done)
     held = files.read_json("data/models/scout/holdout.json")
     trained = model.load("data/models/scout")

@@ -11,7 +11,8 @@ import torch
 from pipeline import model
 from pipeline.clusters import load_classifier
 from stages import train
-from tests.stages.training_run import PARAMS, TrainingRun, datasets
+from tests.stages.fakes import FakeRun
+from tests.stages.training import PARAMS, datasets
 
 PERSON = [f"p002/{image}" for image in range(5)]
 
@@ -24,7 +25,7 @@ def place(tmp_path, monkeypatch):
 def run(entry=None, **params):
     given = PARAMS | params
     given = given | {"train": {"m": given["train"]["alone"] | (entry or {})}}
-    made = TrainingRun("m", given)
+    made = FakeRun("m", given)
     train.main(made)
     return made
 

@@ -9,7 +9,7 @@ from pipeline import files, records
 from pipeline.loader import Faces
 from pipeline.model import ModelSpec
 from pipeline.train import assemble, epochs_of
-from tests.stages.training_run import PARAMS
+from tests.stages.training import PARAMS
 from tests.train.tiny import write_faces
 
 

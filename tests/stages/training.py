@@ -1,13 +1,9 @@
-"""What the training stages use of `stage.Run`, in memory, over small datasets in the working directory."""
+"""Params and small datasets in the working directory, for the stages that train."""
 
-import contextlib
-from dataclasses import dataclass, field
 from pathlib import Path
-from types import SimpleNamespace
 
 import pandas as pd
 
-from pipeline.runtime import Runtime
 from tests.train.tiny import write_faces
 
 ENTRY = {
@@ -40,31 +36,6 @@ PARAMS = {
     "landmarks": {"fan": {"tiny": {"stacks": 1, "width": 8, "depth": 1}}},
     "sizes": {"smoke": {"epochs": {"scout": 2, "landmark": 1, "train": 3, "distill": 2}}},
 }
-
-
-@dataclass
-class TrainingRun:
-    item: str | None
-    params: dict
-    told: dict = field(default_factory=dict)
-    logged: list = field(default_factory=list)
-    runtime: Runtime = field(default_factory=lambda: Runtime(device="cpu", threads=1, workers=0))
-    prepared: Path = Path("data/prepared")
-    checkpoints: Path = Path(".ckpt/stage/fingerprint")
-    steps: int = 0
-
-    def metrics(self, values):
-        self.told = dict(values)
-
-    def log(self, values, step=None):
-        self.logged.append((step, dict(values)))
-
-    @contextlib.contextmanager
-    def progress(self, total, what):
-        def advance(steps=1):
-            self.steps += steps
-
-        yield SimpleNamespace(advance=advance)
 
 
 def datasets(excluded=()):
