@@ -19,7 +19,7 @@ from pipeline.records import Sample
 from pipeline.sources import SourceError
 from pipeline.strict import Strict
 from pipeline.synthetic.kinds import NEGATIVES, PROTOCOLS, Negatives, Protocol
-from pipeline.synthetic.people import TestPeople
+from pipeline.synthetic.people import BenchmarkPeople
 from pipeline.synthetic.world import Part, Sizes, World
 
 
@@ -71,8 +71,8 @@ class Synthetic:
         return self.sizes.of(self.part).images
 
     @cached_property
-    def _test(self) -> TestPeople:
-        return TestPeople(self.world_seed, self.world, self.sizes, self.protocols)
+    def _test(self) -> BenchmarkPeople:
+        return BenchmarkPeople(self.world_seed, self.world, self.sizes, self.protocols)
 
     def samples(self) -> Iterator[Sample]:
         return self.stretch(range(self.sizes.of(self.part).identities))
@@ -120,12 +120,15 @@ class Synthetic:
 
 def build(params: Params, raw: Path, settings: Mapping[str, Any]) -> Synthetic:
     """`settings` has `worlds`, `world_seed` and the chosen entry of `sizes`; `raw` is not read."""
+    sizes = _sizes(settings["sizes"])
+    if "distractors" in (params.protocols or []) and not sizes.test.distractors:
+        raise SourceError("protocols has distractors, but test.distractors is 0 in the chosen size")
     return Synthetic(
         part=params.part,
         name=params.world,
         world=_world(settings["worlds"], params.world),
         test_world=_world(settings["worlds"], params.planted_from),
-        sizes=_sizes(settings["sizes"]),
+        sizes=sizes,
         world_seed=int(settings["world_seed"]),
         protocols=params.protocols or PROTOCOLS,
         negatives=params.negatives or NEGATIVES,

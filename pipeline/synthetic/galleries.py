@@ -17,7 +17,7 @@ import pyarrow as pa
 
 from pipeline import records
 from pipeline.synthetic.kinds import Photograph, named, surveilled, templates
-from pipeline.synthetic.people import Numbers, TestPeople
+from pipeline.synthetic.people import BenchmarkPeople, Numbers
 from pipeline.synthetic.protocols import SUFFIX
 from pipeline.synthetic.seeds import seed_of
 from pipeline.synthetic.world import identity_id
@@ -26,7 +26,7 @@ Entry = tuple[str, int, list[Photograph]]  # a template: its name, whose it is, 
 Search = tuple[str, str, str]  # protocol, role, template
 
 
-def lists(people: TestPeople, negatives: Collection[str]) -> dict[str, pa.Table]:
+def lists(people: BenchmarkPeople, negatives: Collection[str]) -> dict[str, pa.Table]:
     """`templates`, `template_pairs` and `searches` of the protocols that have them."""
     entries: list[Entry] = []
     searches: list[Search] = []
@@ -72,7 +72,7 @@ def _single(index: int, photograph: Photograph) -> Entry:
     return _name(index, photograph.name), index, [photograph]
 
 
-def _distractors(people: TestPeople) -> list[tuple[str, Entry]]:
+def _distractors(people: BenchmarkPeople) -> list[tuple[str, Entry]]:
     """The first wild photograph of each subject, the others, and the one of each distractor."""
     wild = named("wild", people.size.images)
     found = [
@@ -83,7 +83,7 @@ def _distractors(people: TestPeople) -> list[tuple[str, Entry]]:
     return found + [("distractor", _single(index, wild[0])) for index in people.with_role("distractor")]
 
 
-def _surveillance(people: TestPeople) -> list[tuple[str, Entry]]:
+def _surveillance(people: BenchmarkPeople) -> list[tuple[str, Entry]]:
     enrolled, searched = surveilled(people.size)
     found: list[tuple[str, Entry]] = []
     for index in people.with_role("mated"):
@@ -94,7 +94,7 @@ def _surveillance(people: TestPeople) -> list[tuple[str, Entry]]:
     return found
 
 
-def _templates(people: TestPeople) -> list[Entry]:
+def _templates(people: BenchmarkPeople) -> list[Entry]:
     made = templates(people.size)
     return [
         (_name(index, name), index, photographs)
@@ -103,11 +103,11 @@ def _templates(people: TestPeople) -> list[Entry]:
     ]
 
 
-def _probes(people: TestPeople) -> list[str]:
+def _probes(people: BenchmarkPeople) -> list[str]:
     return [f"probe_{number}" for number in range(people.size.probes)]
 
 
-def _searches(people: TestPeople) -> list[Search]:
+def _searches(people: BenchmarkPeople) -> list[Search]:
     """Both galleries; a probe is mated in the one that its person is in."""
     order = people.shuffled("templates").tolist()
     found: list[Search] = []
@@ -122,7 +122,7 @@ def _searches(people: TestPeople) -> list[Search]:
     return found
 
 
-def _pairs(people: TestPeople, negatives: Collection[str]) -> pa.Table:
+def _pairs(people: BenchmarkPeople, negatives: Collection[str]) -> pa.Table:
     """Gallery templates against probe templates: every one of one person, some of two."""
     probes = _probes(people)
     rows: list[tuple[str, str, str, bool]] = []
@@ -140,7 +140,7 @@ def _pairs(people: TestPeople, negatives: Collection[str]) -> pa.Table:
     return _table("template_pairs", rows)
 
 
-def _couples(people: TestPeople, negative: str, rng: np.random.Generator) -> list[tuple[int, int]]:
+def _couples(people: BenchmarkPeople, negative: str, rng: np.random.Generator) -> list[tuple[int, int]]:
     """Ordered pairs of two people, as many as their probes may be paired."""
     groups = people.groups if negative == "same_group" else np.zeros(people.size.subjects, np.int64)
     crowds = [np.flatnonzero(groups == group) for group in np.unique(groups)]

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Literal, get_args
 
-from pipeline.synthetic.world import TestSize
+from pipeline.synthetic.world import BenchmarkSize
 
 Protocol = Literal[
     "front", "front_profile", "young_old", "wild", "blurred", "templates", "distractors", "surveillance"
@@ -83,7 +83,7 @@ def named(kind: str, count: int) -> list[Photograph]:
 
 
 @cache
-def photographs(size: TestSize, protocols: Collection[str], role: Role) -> tuple[Photograph, ...]:
+def photographs(size: BenchmarkSize, protocols: Collection[str], role: Role) -> tuple[Photograph, ...]:
     """What is taken of a person of that role; `protocols` in any order, hashable."""
     if role == "distractor":
         return tuple(named("wild", 1))
@@ -99,7 +99,7 @@ def photographs(size: TestSize, protocols: Collection[str], role: Role) -> tuple
     return tuple(found)
 
 
-def templates(size: TestSize) -> dict[str, list[Photograph]]:
+def templates(size: BenchmarkSize) -> dict[str, list[Photograph]]:
     """A person's templates: "gallery" of stills, "probe_0" ... of a still and a video each."""
     stills = named("still", size.stills + size.probes)
     found = {"gallery": stills[: size.stills]}
@@ -110,7 +110,7 @@ def templates(size: TestSize) -> dict[str, list[Photograph]]:
     return found
 
 
-def surveilled(size: TestSize) -> tuple[list[Photograph], list[Photograph]]:
+def surveilled(size: BenchmarkSize) -> tuple[list[Photograph], list[Photograph]]:
     """Photographs for the gallery (half, at least one) and for probes (the others, if there are any)."""
     found = named("surveillance", size.images)
     enrolled = max(1, size.images // 2)

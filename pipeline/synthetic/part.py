@@ -14,7 +14,7 @@ from pipeline.synthetic import sampler, staging
 from pipeline.synthetic.draws import Draws
 from pipeline.synthetic.kinds import KINDS, PROTOCOLS, Photograph
 from pipeline.synthetic.names import name_of
-from pipeline.synthetic.people import TestPeople
+from pipeline.synthetic.people import BenchmarkPeople
 from pipeline.synthetic.renderer import Cast, Shot, renderer
 from pipeline.synthetic.sampler import Photos
 from pipeline.synthetic.world import Part, Sizes, World, identity_id, person_key, person_seed, photo_seed
@@ -58,8 +58,8 @@ class Studio:
                 yield from self._shoot(cast, orders[start : start + self.photographs])
 
     @cached_property
-    def _test(self) -> TestPeople:
-        return TestPeople(self.world_seed, self.world, self.sizes, self.protocols)
+    def _test(self) -> BenchmarkPeople:
+        return BenchmarkPeople(self.world_seed, self.world, self.sizes, self.protocols)
 
     def _photographs(self, index: int) -> tuple[Photograph, ...]:
         if self.part == "test":

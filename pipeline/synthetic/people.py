@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 from pipeline.synthetic.kinds import Photograph, Role, photographs
 from pipeline.synthetic.seeds import seed_of
-from pipeline.synthetic.world import Sizes, TestSize, World, identity_id, person_seed
+from pipeline.synthetic.world import BenchmarkSize, Sizes, World, identity_id, person_seed
 
 AT_ONCE = 4096  # people whose groups are drawn together: bounds memory, changes nothing
 
@@ -23,10 +23,8 @@ Numbers = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True)
-class TestPeople:
+class BenchmarkPeople:
     """The people of the test part by their index."""
-
-    __test__ = False  # pytest: no test
 
     world_seed: int
     world: World
@@ -34,7 +32,7 @@ class TestPeople:
     protocols: frozenset[str]
 
     @property
-    def size(self) -> TestSize:
+    def size(self) -> BenchmarkSize:
         return self.sizes.test
 
     @cached_property

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from pipeline.synthetic.kinds import PAIRED, TWINS
-from pipeline.synthetic.people import Numbers, TestPeople, sample_id
+from pipeline.synthetic.people import BenchmarkPeople, Numbers, sample_id
 from pipeline.synthetic.seeds import seed_of
 
 FOLDS = 10
@@ -26,7 +26,7 @@ SUFFIX = {"random": "", "same_group": "_same_group"}
 Row = dict[str, Any]
 
 
-def pairs(people: TestPeople, negatives: Collection[str]) -> list[Row]:
+def pairs(people: BenchmarkPeople, negatives: Collection[str]) -> list[Row]:
     """Rows of `records.PAIRS`: of each protocol that pairs photographs, a list for each of `negatives`."""
     rows: list[Row] = []
     for negative in (name for name in SUFFIX if name in negatives):
@@ -55,7 +55,7 @@ def _twin(row: Row, protocol: str, twin: str) -> Row:
     return row | renamed | {"protocol": row["protocol"].replace(protocol, twin, 1)}
 
 
-def _folds(people: TestPeople, groups: Numbers | None) -> list[list[int]]:
+def _folds(people: BenchmarkPeople, groups: Numbers | None) -> list[list[int]]:
     """Subjects of each fold, no more than its pairs can be of."""
     order = people.shuffled("folds")
     if groups is None:

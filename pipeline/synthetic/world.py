@@ -70,10 +70,8 @@ class PartSize(Strict):
     planted: int = Field(0, ge=0)  # identities that are people of the test part
 
 
-class TestSize(PartSize):
+class BenchmarkSize(PartSize):
     """How much of the test part there is, and how long its lists are."""
-
-    __test__ = False  # pytest: no test
 
     pairs: int = Field(300, ge=1)  # of one person, and as many of two: at most so many a list and fold
     probes: int = Field(2, ge=1)  # probe templates of a person, each of one still and one video
@@ -84,7 +82,7 @@ class TestSize(PartSize):
     distractors: int = Field(0, ge=0)  # of the identities: the last ones, who have one photograph each
 
     @model_validator(mode="after")
-    def _people_are_left(self) -> TestSize:
+    def _people_are_left(self) -> BenchmarkSize:
         if self.distractors >= self.identities:
             raise ValueError(
                 f"distractors is {self.distractors}, but there are {self.identities} identities:"
@@ -104,7 +102,7 @@ class Sizes(Strict):
     labelled: PartSize
     unlabelled: PartSize
     validation: PartSize
-    test: TestSize
+    test: BenchmarkSize
 
     @model_validator(mode="after")
     def _plantable(self) -> Sizes:

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from pipeline import geometry
+from pipeline.runtime import Runtime
 
 PARAMS = {
     "limits": {"set_aside": 0.5},
@@ -37,8 +38,12 @@ class FakeRun:
         return Path("data/benchmarks" if self.benchmark else "data/prepared")
 
     @property
+    def checkpoints(self):
+        return Path(".ckpt/fake")
+
+    @property
     def runtime(self):
-        return SimpleNamespace(workers=self.workers)
+        return Runtime(workers=self.workers)
 
     def metrics(self, values):
         self.told = dict(values)
