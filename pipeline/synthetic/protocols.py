@@ -44,6 +44,8 @@ def pairs(people: BenchmarkPeople, negatives: Collection[str]) -> list[Row]:
                 for fold, members in enumerate(folds)
                 for pair in _fold(members, kinds, people.size.images, people.size.pairs, groups, rng)
             ]
+            if len({row["fold"] for row in made}) < 2:  # nobody else's threshold to test with
+                continue
             rows += made if protocol in people.protocols else []
             rows += [_twin(row, protocol, twin) for twin in twins for row in made]
     return rows

@@ -75,6 +75,9 @@ def faults(everyone, rows):
             yield f"untrue: {row}"
         if name != plain and everyone.groups[index(one)] != everyone.groups[index(other)]:
             yield f"of two groups: {row}"
+    folds = Counter(name for name, _, same in counts if same)
+    if folds and min(folds.values()) < 2:
+        yield "a list of one fold"
     for name, fold, _ in list(counts):
         if not 0 < counts[name, fold, True] == counts[name, fold, False] <= everyone.size.pairs:
             yield f"unbalanced: {name} {fold}"
