@@ -26,6 +26,7 @@ from pipeline.sources import Ranged, Skipped, Source
 
 SHARDS, SMALLEST = 32, 128  # a dataset has about so many shards, but none smaller or larger than
 LARGEST = records.ROWS_PER_SHARD  # these, in rows
+WORTH = 2  # shards for which it is worth starting a worker, which takes seconds
 
 
 class ShardError(RuntimeError):
@@ -91,7 +92,7 @@ def shards(
     )
     places = [folder / f"{number:05d}" for number in range(len(stretches))]
     waiting = [(at, stretch) for at, stretch in zip(places, stretches, strict=True) if not at.exists()]
-    workers = min(settings.workers, len(waiting))
+    workers = min(settings.workers, len(waiting) // WORTH)
     if workers <= 1:
         missing = dict(waiting)
         for place in places:
