@@ -54,10 +54,10 @@ def test_stretches_are_about_as_long_as_asked_and_hold_everyone():
 
 
 def test_pairs_and_lists_name_samples_of_the_test_part():
-    size = {"identities": 12, "images": 2, "distractors": 4}
+    size = {"identities": 30, "images": 2, "distractors": 4}
     source = build("test", test=size, labelled={"identities": 4, "images": 2})
     rows, lists = source.pairs(), source.lists()
-    taken = {f"t{index:06d}/{one.name}" for index in range(12) for one in source._test.photographs(index)}
+    taken = {f"t{index:06d}/{one.name}" for index in range(30) for one in source._test.photographs(index)}
     assert {sample.sample_id for sample in source.stretch(range(2))} <= taken
     assert {row[side] for row in rows for side in ("a", "b")} <= taken
     assert set(lists["templates"]["sample_id"].to_pylist()) <= taken
