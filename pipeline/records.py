@@ -1,12 +1,15 @@
 """The one table schema of samples, in shards of Arrow IPC that are read through a memory map.
 
 A dataset is a folder: `part-00000.arrow` ..., `set_aside.parquet` (what could not be used, and why),
-`pairs.parquet` (its pair lists, if it has any) and `dataset.json` (what it is).
+`pairs.parquet` (its pair lists, if it has any), `dataset.json` (what it is), and a file for each of
+`LISTS` that it has: templates of several images, pairs of templates, searches in galleries.
 Coordinates are pixels of the stored image, x to the right, y down, the centre of the first pixel at 0.
 """
 
 from __future__ import annotations
 
+import os
+import shutil
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -37,15 +40,21 @@ SCHEMA = pa.schema(
         pa.field("roll", pa.float32()),  # degrees, positive: clockwise in the image
     ]
 )
-PAIRS = pa.schema(
-    [
-        pa.field("protocol", pa.string(), nullable=False),
-        pa.field("fold", pa.int16(), nullable=False),
-        pa.field("a", pa.string(), nullable=False),
-        pa.field("b", pa.string(), nullable=False),
-        pa.field("same", pa.bool_(), nullable=False),
-    ]
-)
+TEXT = pa.string()
+
+
+def _full(*fields: tuple[str, pa.DataType]) -> pa.Schema:
+    """Columns without nulls."""
+    return pa.schema([pa.field(name, kind, nullable=False) for name, kind in fields])
+
+
+PAIRS = _full(("protocol", TEXT), ("fold", pa.int16()), ("a", TEXT), ("b", TEXT), ("same", pa.bool_()))
+# What templates are made of, a row an image. Images of one medium are frames of one video.
+TEMPLATES = _full(("template", TEXT), ("identity", TEXT), ("sample_id", TEXT), ("media", TEXT))
+TEMPLATE_PAIRS = _full(("protocol", TEXT), ("a", TEXT), ("b", TEXT), ("same", pa.bool_()))  # of templates
+# 1:N. Roles: gallery, distractor (in the gallery, nobody's mate); of probes: mated, unmated.
+SEARCHES = _full(("protocol", TEXT), ("role", TEXT), ("template", TEXT))
+LISTS = {"templates": TEMPLATES, "template_pairs": TEMPLATE_PAIRS, "searches": SEARCHES}
 SET_ASIDE = pa.schema([pa.field("sample_id", pa.string()), pa.field("reason", pa.string())])
 ROWS_PER_SHARD = 4096
 BYTES_PER_SHARD = 256 * 2**20  # of images: bounds memory, and Arrow's binary columns end at 2 GiB
@@ -136,26 +145,52 @@ class Writer:
         self._bytes += len(sample.image)
         self.count += 1
         if len(self._rows) >= self.rows_per_shard or self._bytes >= self.bytes_per_shard:
-            self._flush()
+            self._write()
 
     def skip(self, sample_id: str, reason: str) -> None:
         """Set a sample aside: it is counted and listed, never silently dropped."""
         self.set_aside.append({"sample_id": sample_id, "reason": reason})
 
-    def _flush(self) -> None:
+    def adopt(self, shards: Iterable[Path], count: int) -> None:
+        """Take over finished shards with `count` rows in all: by a link, where the file system has them."""
+        self.flush()
+        for shard in shards:
+            try:
+                os.link(shard, self._next())
+            except OSError:  # another file system, or one without links
+                shutil.copyfile(shard, self._next())
+            self._shards += 1
+        self.count += count
+
+    def _next(self) -> Path:
+        return self.folder / f"part-{self._shards:05d}.arrow"
+
+    def flush(self) -> None:
+        """Write what waits for a full shard."""
+        if self._rows:
+            self._write()
+
+    def _write(self) -> None:
         table = pa.Table.from_pylist(self._rows, SCHEMA)
-        path = self.folder / f"part-{self._shards:05d}.arrow"
-        with pa.OSFile(str(path), "wb") as sink, pa.ipc.new_file(sink, SCHEMA) as writer:
+        with pa.OSFile(str(self._next()), "wb") as sink, pa.ipc.new_file(sink, SCHEMA) as writer:
             writer.write_table(table)
         self._shards += 1
         self._rows.clear()
         self._bytes = 0
 
-    def close(self, about: Mapping[str, Any], pairs: pa.Table | None = None) -> None:
-        if self._rows or not self._shards:
-            self._flush()
+    def close(
+        self,
+        about: Mapping[str, Any],
+        pairs: pa.Table | None = None,
+        lists: Mapping[str, pa.Table] | None = None,
+    ) -> None:
+        self.flush()
+        if not self._shards:
+            self._write()
         write_parquet(self.folder / "set_aside.parquet", pa.Table.from_pylist(self.set_aside, SET_ASIDE))
         write_parquet(self.folder / "pairs.parquet", PAIRS.empty_table() if pairs is None else pairs)
+        for name, table in (lists or {}).items():
+            write_parquet(self.folder / f"{name}.parquet", table.cast(LISTS[name]))
         counts = {"count": self.count, "set_aside": len(self.set_aside)}
         files.write_json(self.folder / "dataset.json", {**about, **counts})
 
@@ -232,6 +267,15 @@ class Dataset:
 
     def pairs(self) -> pd.DataFrame:
         return read_parquet(self.folder / "pairs.parquet")
+
+    def lists(self) -> dict[str, pa.Table]:
+        """Those of `LISTS` that the dataset has, by name."""
+        import pyarrow.parquet as pq
+
+        paths = {name: self.folder / f"{name}.parquet" for name in LISTS}
+        return {
+            name: pq.read_table(path, schema=LISTS[name]) for name, path in paths.items() if path.exists()
+        }
 
     def set_aside(self) -> pd.DataFrame:
         return read_parquet(self.folder / "set_aside.parquet")

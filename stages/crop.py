@@ -37,7 +37,7 @@ def main(run: stage.Run) -> None:
                 bar.advance(len(batch))
         total = writer.count + len(writer.set_aside)
         records.check_set_aside(writer.set_aside, total, limit, f"dataset {name}")
-        writer.close(about, pairs)
+        writer.close(about, pairs, dataset.lists())
     done = records.Dataset(run.prepared / "crop" / name)
     show(run, done)
     here = set(done.frame(["sample_id"])["sample_id"])

@@ -10,8 +10,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from pipeline import files, plugin, progress, records, stage
-from pipeline.sources import Skipped, Source, SourceError, per_identity, remarks
+from pipeline import files, plugin, progress, records, shards, stage
+from pipeline.sources import Listed, Source, SourceError, per_identity, remarks
 from pipeline.strict import inside
 
 LOG = logging.getLogger(__name__)
@@ -26,22 +26,16 @@ def main(run: stage.Run) -> None:
     own = {key: value for key, value in entry.items() if key not in COMMON}
     source: Source = module.build(module.Params(**own), raw, run.params)
     about = {**source.about(), **detections(entry, raw), "dataset": name, "source": entry["source"]}
-    people: Counter[str] = Counter()
     with files.writing_dir(run.prepared / "ingest" / name) as folder:
         writer = records.Writer(folder)
         with run.progress(operator.length_hint(source), f"ingest {name}") as bar:
-            for sample in source.samples():
-                bar.advance()
-                if isinstance(sample, Skipped):
-                    writer.skip(sample.sample_id, sample.reason)
-                    continue
-                writer.add(sample)
-                people.update([sample.identity] if sample.identity is not None else [])
+            people = shards.collect(source, writer, run.checkpoints, run.runtime, bar)
         total = writer.count + len(writer.set_aside)
         records.check_set_aside(writer.set_aside, total, run.params["limits"]["set_aside"], f"dataset {name}")
         pairs = records.pair_table(source.pairs())
+        lists = source.lists() if isinstance(source, Listed) else {}
         notes = remarks(people, writer.count)
-        writer.close({**about, "notes": notes}, pairs)
+        writer.close({**about, "notes": notes}, pairs, lists)
     for note in notes:
         LOG.warning("%s: %s", name, note)
     run.metrics(
@@ -50,6 +44,7 @@ def main(run: stage.Run) -> None:
             "set_aside": len(writer.set_aside),
             "reasons": dict(Counter(row["reason"] for row in writer.set_aside).most_common(10)),
             "pairs": pairs.num_rows,
+            **{title: table.num_rows for title, table in lists.items()},
             **per_identity(people),
         }
     )

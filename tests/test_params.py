@@ -232,6 +232,36 @@ CASES = {
         "equal to 0",
     ),
     "a scale of 0": (lambda v: v["heads"]["arcface"]["mild"].update(s=0.0), "heads.arcface.mild.s", "than 0"),
+    "distractors of a world that has none": (
+        lambda v: v["sizes"]["demo"]["world"]["test"].update(distractors=0),
+        "datasets.synthetic_test.protocols",
+        "sizes.demo.world.test has no distractors",
+    ),
+    "more distractors than identities": (
+        lambda v: v["sizes"]["demo"]["world"]["test"].update(distractors=1000),
+        "sizes.demo.world.test",
+        "distractors is 1000, but there are 80 identities",
+    ),
+    "an unknown protocol": (
+        lambda v: v["datasets"]["synthetic_test"]["protocols"].append("fornt"),
+        "datasets.synthetic_test.protocols.8",
+        "fornt",
+    ),
+    "protocols where one trains": (
+        lambda v: v["datasets"]["synthetic_train"].update(protocols=["front"]),
+        "datasets.synthetic_train",
+        "the part labelled has none",
+    ),
+    "a tiny photograph": (
+        lambda v: v["worlds"]["shifted"].update(size=16),
+        "worlds.shifted.size",
+        "equal to 32",
+    ),
+    "shares that don't sum to one": (
+        lambda v: v["worlds"]["home"]["race"].update(white=0.5),
+        "worlds.home",
+        "race shares",
+    ),
     "validation on a benchmark": (
         lambda v: v["data"].update(validation="synthetic_test"),
         "data.validation",

@@ -79,6 +79,18 @@ def datasets(values: Tree) -> Iterator[Problem]:
             yield Problem(f"datasets.{name}", f"{raw} does not exist", hint)
 
 
+def distractors(values: Tree) -> Iterator[Problem]:
+    """A world that is searched among distractors has some."""
+    size = values.get("size")
+    world = tree(values, "sizes", size, "world") if isinstance(size, str) else {}
+    if not world or tree(world, "test").get("distractors"):
+        return
+    for name in used(values):
+        if "distractors" in (tree(values, "datasets", name).get("protocols") or ()):
+            what = f"distractors, but sizes.{size}.world.test has no distractors"
+            yield Problem(f"datasets.{name}.protocols", what, "give their number there, or drop the protocol")
+
+
 def _detections(path: str, entry: Tree) -> Iterator[Problem]:
     """The `file` detector's file is the entry's, so that an edit of it is seen; nobody else reads one."""
     reads, given = entry.get("detector") == "file", entry.get("detections")
@@ -128,4 +140,4 @@ def _file(path: str, given: Any, wanted: bool) -> Iterator[Problem]:
         yield Problem(path, f"{given} holds no weights", "a dataset uses it: give the path of its weights")
 
 
-RULES = (roles, datasets, crop_sizes, weights)
+RULES = (roles, datasets, distractors, crop_sizes, weights)

@@ -11,7 +11,9 @@ import statistics
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
+
+import pyarrow as pa
 
 from pipeline.records import Sample
 
@@ -36,6 +38,27 @@ class Source(Protocol):
     def pairs(self) -> list[dict[str, Any]]: ...
 
     def about(self) -> dict[str, Any]: ...
+
+
+@runtime_checkable
+class Ranged(Source, Protocol):
+    """A source that can yield any stretch of its samples by itself: its shards are made in parallel.
+
+    It is sent to other processes (pickled). What a stretch yields depends on nothing but its numbers.
+    """
+
+    def stretches(self, rows: int) -> list[range]:
+        """Its samples from first to last in stretches of about `rows`, numbered as the source likes."""
+        ...
+
+    def stretch(self, numbers: range) -> Iterator[Sample | Skipped]: ...
+
+
+@runtime_checkable
+class Listed(Source, Protocol):
+    """A source with lists beyond pairs: tables of `records.LISTS` by name."""
+
+    def lists(self) -> dict[str, pa.Table]: ...
 
 
 def per_identity(people: Counter[str]) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from pipeline.synthetic.draws import Draws
+from pipeline.synthetic.world import World
 
 IRISES = ((0.20, 0.12, 0.06), (0.32, 0.20, 0.10), (0.25, 0.38, 0.45), (0.28, 0.36, 0.22), (0.42, 0.46, 0.48))
 
@@ -102,6 +103,7 @@ class People:
     fold: Float[Tensor, "p"]  # of the upper lid
     lip_red: Float[Tensor, "p"]
     ageing: Float[Tensor, "p 2"]  # how strongly childhood and age show
+    own_age: Float[Tensor, "p"]  # where among the ages: a normal score (see sampler)
     wears_glasses: Float[Tensor, "p"]
     glasses: Float[Tensor, "p 5"]  # colour, and the frame's width and height
 
@@ -112,11 +114,16 @@ class People:
         return People(**{field.name: getattr(self, field.name)[rows] for field in fields(self)})
 
 
-def draw(draws: Draws, modes: Sequence[str], race_shares: Sequence[float]) -> People:
+def group(draws: Draws, world: World) -> tuple[Int[Tensor, "p"], Float[Tensor, "p"]]:
+    """Race code and 1 for a man, of people of whom nothing has been drawn yet."""
+    shares = torch.tensor([world.race[entry.name] for entry in RACES])
+    return draws.choice(shares[None].expand(len(draws), -1)), draws.chance(world.male)
+
+
+def draw(draws: Draws, modes: Sequence[str], world: World) -> People:
     """The people that `draws` stands for; `modes` names the columns of `shape`."""
-    race = draws.choice(torch.tensor(race_shares)[None].expand(len(draws), -1))
-    male = draws.chance(0.5)
-    shape = _shape(draws, modes, race, male)
+    race, male = group(draws, world)
+    shape = _shape(draws, modes, race, male, world.shape_spread)
     mean, spread = torch.tensor([entry.melanin for entry in RACES])[race].unbind(1)
     melanin = (mean + spread * draws.normal()).clamp(0.02, 1.1)
     irises = torch.tensor([entry.irises for entry in RACES])[race]
@@ -136,10 +143,11 @@ def draw(draws: Draws, modes: Sequence[str], race_shares: Sequence[float]) -> Pe
         ageing=draws.normals(2),
         wears_glasses=draws.chance(0.25),
         glasses=draws.uniforms(5),
+        own_age=draws.normal(),
     )
 
 
-def _shape(draws: Draws, modes: Sequence[str], race: Tensor, male: Tensor) -> Tensor:
+def _shape(draws: Draws, modes: Sequence[str], race: Tensor, male: Tensor, spread: float) -> Tensor:
     shifts = torch.zeros(len(RACES), len(modes))
     for code, entry in enumerate(RACES):
         for name, value in entry.shape.items():
@@ -147,7 +155,7 @@ def _shape(draws: Draws, modes: Sequence[str], race: Tensor, male: Tensor) -> Te
     sex = torch.zeros(len(modes))
     for name, value in MALE_SHAPE.items():
         sex[modes.index(name)] = value
-    return draws.normals(len(modes)) * 0.9 + shifts[race] + (2 * male - 1)[:, None] * sex
+    return draws.normals(len(modes)) * (0.9 * spread) + shifts[race] + (2 * male - 1)[:, None] * sex
 
 
 def _hair(draws: Draws, race: Tensor, male: Tensor) -> dict[str, Tensor]:

@@ -8,7 +8,10 @@ from pipeline.synthetic.world import PARTS, Part
 FIRST = (
     *("Ada", "Bela", "Cato", "Dara", "Elio", "Fenna", "Goro", "Hana", "Ilse", "Jano", "Kaia", "Levi"),
     *("Mara", "Nilo", "Odile", "Pavo", "Quinn", "Rhea", "Sune", "Tova", "Ugo", "Vera", "Wim", "Xenia"),
-    *("Yara", "Zeno", "Arno", "Bruna", "Cleo", "Dov", "Enzo", "Freya"),
+    *("Yara", "Zeno", "Arno", "Bruna", "Cleo", "Dov", "Enzo", "Freya", "Gita", "Hugo", "Iris", "Juna"),
+    *("Kian", "Lotte", "Milo", "Nola", "Otis", "Petra", "Rafa", "Sanna", "Timo", "Uma", "Vito", "Wanda"),
+    *("Xavi", "Yoko", "Zora", "Anik", "Bodo", "Celia", "Dunja", "Emil", "Flora", "Gero", "Heidi", "Ivo"),
+    *("Jule", "Kofi", "Lea", "Marek"),
 )
 ONSETS = (
     "Bar",
@@ -51,7 +54,7 @@ _STRIDE = 48_271  # odd and no factor of the number of names: neighbours get unl
 
 
 def count() -> int:
-    """How many names there are: enough for four parts of 150,000 identities needs six digits."""
+    """How many names there are: enough for four parts of a million identities."""
     return len(FIRST) * len(ONSETS) * len(MIDDLES) * len(ENDS) * len(MIDDLES)
 
 

@@ -3,27 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import cached_property
 
 import torch
 
 from pipeline import records
 from pipeline.records import Sample
-from pipeline.synthetic import protocols, sampler, staging
+from pipeline.synthetic import sampler, staging
 from pipeline.synthetic.draws import Draws
+from pipeline.synthetic.kinds import KINDS, PROTOCOLS, Photograph
 from pipeline.synthetic.names import name_of
+from pipeline.synthetic.people import BenchmarkPeople
 from pipeline.synthetic.renderer import Cast, Shot, renderer
 from pipeline.synthetic.sampler import Photos
-from pipeline.synthetic.world import (
-    RACES,
-    Part,
-    Sizes,
-    World,
-    identity_id,
-    person_key,
-    person_seed,
-    photo_seed,
-)
+from pipeline.synthetic.world import Part, Sizes, World, identity_id, person_key, person_seed, photo_seed
 
 PEOPLE, PHOTOGRAPHS = 4, 20  # at a time; they change memory and speed, never an image
 
@@ -34,7 +28,7 @@ class Order:
 
     row: int  # of the cast
     index: int  # of the identity
-    image: str
+    photograph: Photograph
 
 
 @dataclass(frozen=True)
@@ -46,53 +40,81 @@ class Studio:
     world: World
     test_world: World
     sizes: Sizes
+    protocols: frozenset[str] = field(default=frozenset(PROTOCOLS))  # of the test part
     people: int = PEOPLE
     photographs: int = PHOTOGRAPHS
 
-    def samples(self) -> Iterator[Sample]:
-        """Every sample of the part, person by person."""
-        for indices in self._groups():
+    def samples(self, identities: range | None = None) -> Iterator[Sample]:
+        """Every sample of the part, or of some identities, person by person."""
+        every = range(self.sizes.of(self.part).identities)
+        for indices in self._groups(every if identities is None else identities):
             cast = self._cast(indices)
             orders = [
-                Order(row, index, image) for row, index in enumerate(indices) for image in self._images()
+                Order(row, index, photograph)
+                for row, index in enumerate(indices)
+                for photograph in self._photographs(index)
             ]
             for start in range(0, len(orders), self.photographs):
                 yield from self._shoot(cast, orders[start : start + self.photographs])
 
-    def _images(self) -> list[str]:
-        count = self.sizes.of(self.part).images
+    @cached_property
+    def _test(self) -> BenchmarkPeople:
+        return BenchmarkPeople(self.world_seed, self.world, self.sizes, self.protocols)
+
+    def _photographs(self, index: int) -> tuple[Photograph, ...]:
         if self.part == "test":
-            return protocols.image_names(count)
-        return [f"{number:03d}" for number in range(count)]
+            return self._test.photographs(index)
+        names = [f"{number:03d}" for number in range(self.sizes.of(self.part).images)]
+        return tuple(Photograph(name, "wild", name) for name in names)
 
     def _planted(self, index: int) -> bool:
         return person_key(self.sizes, self.part, index)[0] != self.part
 
-    def _groups(self) -> Iterator[list[int]]:
+    def _groups(self, identities: range) -> Iterator[list[int]]:
         """Identities that are drawn together: planted ones never with others, who differ in distribution."""
         group: list[int] = []
-        for index in range(self.sizes.of(self.part).identities):
+        for index in identities:
             if group and (len(group) == self.people or self._planted(group[0]) != self._planted(index)):
                 yield group
                 group = []
             group.append(index)
-        yield group
+        if group:
+            yield group
 
     def _cast(self, indices: list[int]) -> Cast:
         home = self.test_world if self._planted(indices[0]) else self.world
         seeds = [person_seed(self.world_seed, self.sizes, self.part, index) for index in indices]
-        return renderer(self.world.size).cast(Draws(seeds), [home.race[name] for name in RACES])
+        return renderer(self.world.size).cast(Draws(seeds), home)
+
+    def _draws(self, orders: list[Order], *, frames: bool = False) -> Draws:
+        """Of each photograph's medium, or of the photograph itself where that is a frame of a video."""
+        return Draws(
+            [
+                photo_seed(self.world_seed, self.part, order.index, taken.name if frames else taken.medium)
+                for order in orders
+                for taken in [order.photograph]
+            ]
+        )
+
+    def _photos(self, cast: Cast, orders: list[Order], draws: Draws) -> Photos:
+        who = torch.tensor([order.row for order in orders])
+        modes = renderer(self.world.size).expression_names
+        people = (cast.people.wears_glasses[who], cast.people.own_age[who])
+        photos = sampler.draw(draws, self.world, modes, *people)
+        if self.part != "test":
+            return photos
+        frame = torch.tensor([order.photograph.frame for order in orders])
+        if frame.any():
+            others = sampler.draw(self._draws(orders, frames=True), self.world, modes, *people)
+            photos = staging.moved(photos, others, frame)
+        kinds = [KINDS[order.photograph.kind] for order in orders]
+        return staging.staged(photos, kinds, draws, self.world.blur_floor)
 
     def _shoot(self, cast: Cast, orders: list[Order]) -> Iterator[Sample]:
-        draw = renderer(self.world.size)
+        draws = self._draws(orders)
+        photos = self._photos(cast, orders, draws)
         who = torch.tensor([order.row for order in orders])
-        seeds = [photo_seed(self.world_seed, self.part, order.index, order.image) for order in orders]
-        draws = Draws(seeds)
-        photos = sampler.draw(draws, self.world, draw.expression_names, cast.people.wears_glasses[who])
-        if self.part == "test":
-            kinds = [protocols.KINDS[order.image.rsplit("_", 1)[0]] for order in orders]
-            photos = staging.staged(photos, kinds, draws)
-        shots = draw.photograph(cast, who, photos, draws)
+        shots = renderer(self.world.size).photograph(cast, who, photos, draws)
         for row, (order, shot) in enumerate(zip(orders, shots, strict=True)):
             yield self._sample(cast, order, shot, photos, row)
 
@@ -100,7 +122,7 @@ class Studio:
         identity = identity_id(self.part, order.index)
         known = self.part != "unlabelled"
         return Sample(
-            sample_id=f"{identity}/{order.image}",
+            sample_id=f"{identity}/{order.photograph.name}",
             image=records.encode(shot.image, self.world.quality),
             identity=identity if known else None,
             name=name_of(self.world_seed, self.part, order.index) if known else None,

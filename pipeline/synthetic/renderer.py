@@ -33,6 +33,7 @@ from pipeline.synthetic import template as templates
 from pipeline.synthetic.draws import Draws
 from pipeline.synthetic.identity import People
 from pipeline.synthetic.sampler import Photos
+from pipeline.synthetic.world import World
 
 SUPERSAMPLING = 1.25
 GRIDS = ((120, (176, 224)), (168, (224, 288)))  # largest frame in pixels, rows and columns of the head
@@ -89,9 +90,9 @@ class Renderer:
         self.anchors = [head.nearest(*place) for place in ((-3.15, 2.5), (3.15, 2.5), (0, 1.6))]
         self.outwards = _outwards(self.mean)
 
-    def cast(self, draws: Draws, race_shares: Sequence[float]) -> Cast:
+    def cast(self, draws: Draws, world: World) -> Cast:
         """The people that `draws` stands for, with their heads shaped and painted."""
-        people = identity.draw(draws, self.shape_names, race_shares)
+        people = identity.draw(draws, self.shape_names, world)
         painted = skin.paint(self.canvas, people, skin.Grain.draw(draws, self.canvas.shape))
         heads = self.mean.expand(len(people), -1, -1).clone()
         for weight, mode in zip(people.shape.t(), self.shape_modes, strict=True):

@@ -64,7 +64,13 @@ class Photos:
         return len(self.yaw)
 
 
-def draw(draws: Draws, world: World, modes: Sequence[str], wears_glasses: Float[Tensor, "b"]) -> Photos:
+def draw(
+    draws: Draws,
+    world: World,
+    modes: Sequence[str],
+    wears_glasses: Float[Tensor, "b"],
+    own_age: Float[Tensor, "b"],
+) -> Photos:
     """The photographs that `draws` stands for; `modes` names the columns of `expression`."""
     yaw, pitch, roll = _pose(draws, world)
     blurred, coarse = draws.chance(world.blur), draws.chance(world.low_resolution)
@@ -73,7 +79,7 @@ def draw(draws: Draws, world: World, modes: Sequence[str], wears_glasses: Float[
         yaw=yaw,
         pitch=pitch,
         roll=roll,
-        age=_age(draws, world),
+        age=_age(draws, world, own_age),
         expression=_expression(draws, modes),
         eye_open=torch.where(draws.chance(0.07) > 0, 0.0, draws.uniform(0.6, 1.15)),
         gaze=draws.normals(2) * torch.tensor([0.18, 0.10]),
@@ -84,7 +90,7 @@ def draw(draws: Draws, world: World, modes: Sequence[str], wears_glasses: Float[
         saturation=draws.uniform(0.6, 1.25) * (1 - grey),
         gamma=(draws.normal() * 0.15).exp(),
         balance=1 + 0.05 * draws.normals(3),
-        blur=blurred * draws.uniform(0.5, 2.2),
+        blur=(blurred * draws.uniform(0.5, 2.2)).clamp(min=world.blur_floor),
         resolution=torch.where(coarse > 0, draws.uniform(0.25, 0.7), 1.0),
         noise=draws.uniform() ** 2 * 0.05 * world.noise,
         shift=draws.normals(2) * 0.015,
@@ -100,11 +106,19 @@ def _pose(draws: Draws, world: World) -> tuple[Tensor, Tensor, Tensor]:
     return yaw, pitch, (draws.normal() * world.roll_spread).clamp(-30, 30)
 
 
-def _age(draws: Draws, world: World) -> Tensor:
+def _age(draws: Draws, world: World, own_age: Tensor) -> Tensor:
+    """Years. With e = age_spread, Phi(sqrt(1 - e) own + sqrt(e) normal) is uniform whatever e is.
+
+    It is the rank of the photograph among all ages, so that the shares of the groups are kept.
+    """
+    spread = world.age_spread
+    rank = torch.special.ndtr((1 - spread) ** 0.5 * own_age + spread**0.5 * draws.normal())
     shares = torch.tensor([world.age[name] for name in AGES])
-    group = draws.choice(shares[None].expand(len(draws), -1))
+    above = shares.cumsum(0)
+    group = (rank[:, None] >= above[:-1]).sum(1)
     low, high = torch.tensor(list(AGES.values()))[group].unbind(1)
-    return low + draws.uniform() * (high - low)
+    within = (rank - (above - shares)[group]) / shares[group].clamp(min=1e-6)
+    return low + within.clamp(0, 1) * (high - low)
 
 
 def _expression(draws: Draws, modes: Sequence[str]) -> Tensor:

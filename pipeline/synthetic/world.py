@@ -20,20 +20,27 @@ PARTS: tuple[Part, ...] = get_args(Part)
 Share = Field(ge=0, le=1)
 RACES = ("black", "east_asian", "indian", "latino", "white")  # a position is a code of the annotations
 EVEN_RACES = dict.fromkeys(RACES, 0.2)
+MOST = 1_000_000  # identities of a part: their numbers have six digits, their names are all different
 WILD_AGES = {"young": 0.2, "adult": 0.6, "old": 0.2}
 
 
 class World(Strict):
-    """The knobs of one world. Shares are of photographs (of people for `race`)."""
+    """The knobs of one world. Shares are of photographs (of people for `race` and `male`)."""
 
     race: dict[str, float] = EVEN_RACES  # shares of the five groups, summing to one
+    male: float = Field(0.5, ge=0, le=1)  # share of men
+    shape_spread: float = Field(
+        1.0, ge=0, le=3
+    )  # how much people differ in shape, 1 as at home; less is harder
     age: dict[str, float] = WILD_AGES  # shares of 6-20, 20-50 and 50-85 years, summing to one
+    age_spread: float = Field(1.0, ge=0, le=1)  # of one person's photographs: 0 all of one age, 1 of any age
     profiles: float = Field(0.5, ge=0, le=1)  # share whose yaw is anything between -90 and 90 degrees
     yaw_spread: float = Field(20.0, ge=0, le=90)  # standard deviation of the other yaws, degrees
-    nods: float = Field(0.12, ge=0, le=1)  # share whose pitch is anything between -50 and 50 degrees
+    nods: float = Field(0.2, ge=0, le=1)  # share whose pitch is anything between -50 and 50 degrees
     pitch_spread: float = Field(12.0, ge=0, le=50)  # standard deviation of the other pitches, degrees
     roll_spread: float = Field(8.0, ge=0, le=30)  # standard deviation, degrees
     blur: float = Field(0.25, ge=0, le=1)  # share out of focus
+    blur_floor: float = Field(0.0, ge=0, le=5)  # least blur of every photograph, pixels of a 112 px crop
     low_resolution: float = Field(0.25, ge=0, le=1)  # share taken with few pixels
     noise: float = Field(1.0, ge=0, le=5)  # strength of the sensor's noise, 1 as at home
     light: float = Field(1.0, gt=0, le=2)  # exposure, below 1 is darker
@@ -58,9 +65,35 @@ class World(Strict):
 class PartSize(Strict):
     """How much of one part there is."""
 
-    identities: int = Field(ge=1, le=150_000)
+    identities: int = Field(ge=1, le=MOST)
     images: int = Field(ge=1)  # of each identity; in the test part: of each identity and kind
     planted: int = Field(0, ge=0)  # identities that are people of the test part
+
+
+class BenchmarkSize(PartSize):
+    """How much of the test part there is, and how long its lists are."""
+
+    pairs: int = Field(300, ge=1)  # of one person, and as many of two: at most so many a list and fold
+    probes: int = Field(2, ge=1)  # probe templates of a person, each of one still and one video
+    stills: int = Field(2, ge=1)  # of a gallery template
+    frames: int = Field(3, ge=1)  # of a video
+    impostors: int = Field(10_000, ge=1)  # pairs of templates of two people: at most so many a list
+    mated: float = Field(0.5, gt=0, lt=1)  # share of people who are in the gallery of the open set
+    distractors: int = Field(0, ge=0)  # of the identities: the last ones, who have one photograph each
+
+    @model_validator(mode="after")
+    def _people_are_left(self) -> BenchmarkSize:
+        if self.distractors >= self.identities:
+            raise ValueError(
+                f"distractors is {self.distractors}, but there are {self.identities} identities:"
+                " at least one must be left to search for"
+            )
+        return self
+
+    @property
+    def subjects(self) -> int:
+        """People of the test part who are no distractors: the first ones."""
+        return self.identities - self.distractors
 
 
 class Sizes(Strict):
@@ -69,7 +102,7 @@ class Sizes(Strict):
     labelled: PartSize
     unlabelled: PartSize
     validation: PartSize
-    test: PartSize
+    test: BenchmarkSize
 
     @model_validator(mode="after")
     def _plantable(self) -> Sizes:
@@ -81,8 +114,11 @@ class Sizes(Strict):
             if getattr(self, part).planted:
                 raise ValueError(f"{part}.planted should be 0: people are planted where one trains")
         together = self.labelled.planted + self.unlabelled.planted
-        if together > self.test.identities:
-            raise ValueError(f"{together} people are planted, but test has {self.test.identities} identities")
+        if together > self.test.subjects:
+            raise ValueError(
+                f"{together} people are planted, but test has {self.test.subjects} identities"
+                + " that are no distractors" * (self.test.distractors > 0)
+            )
         return self
 
     def of(self, part: Part) -> PartSize:

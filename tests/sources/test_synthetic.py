@@ -1,6 +1,5 @@
 """The synthetic source: built from params alone, refused by name, recognisable but not by raw pixels."""
 
-from itertools import islice
 from pathlib import Path
 
 import cv2
@@ -10,7 +9,6 @@ import pytest
 from pipeline import records
 from pipeline.geometry import aligned
 from pipeline.sources import SourceError, synthetic
-from pipeline.synthetic import protocols
 
 WORLDS = {
     "home": {},
@@ -29,8 +27,9 @@ def settings(worlds=WORLDS, world_seed=0, **parts):
     return {"worlds": worlds, "world_seed": world_seed, "sizes": {"smoke": {"world": sizes | parts}}}
 
 
-def build(part="labelled", world="home", **kwargs):
-    return synthetic.build(synthetic.Params(part=part, world=world), NOTHING, settings(**kwargs))
+def build(part="labelled", world="home", protocols=None, negatives=None, **kwargs):
+    params = synthetic.Params(part=part, world=world, protocols=protocols, negatives=negatives)
+    return synthetic.build(params, NOTHING, settings(**kwargs))
 
 
 def test_every_part_yields_what_its_size_says():
@@ -39,18 +38,52 @@ def test_every_part_yields_what_its_size_says():
     }
     assert counts == {"labelled": 8, "unlabelled": 4, "validation": 4}
     assert {part: len(build(part)) for part in counts} == counts
-    assert len(build("test")) == 20 * len(protocols.KINDS)
     assert build().pairs() == []
+    assert build().lists() == {}
+    size = {"identities": 9, "images": 1, "distractors": 6, "probes": 1, "stills": 1, "frames": 1}
+    test = build("test", test=size)
+    assert sum(1 for _ in test.samples()) == len(test) == 6 + 3 * (6 + 3) + 2
 
 
-def test_pairs_name_samples_of_the_test_part():
-    source = build("test", test={"identities": 20, "images": 2})
-    rows = source.pairs()
-    some = {sample.sample_id for sample in islice(source.samples(), 12)}
-    assert {kind for sample in some for kind in [sample.split("/")[1]]} == set(protocols.image_names(2))
-    ids = {f"t{index:06d}/{name}" for index in range(20) for name in protocols.image_names(2)}
-    assert {row[side] for row in rows for side in ("a", "b")} <= ids
+def test_stretches_are_about_as_long_as_asked_and_hold_everyone():
+    source = build(labelled={"identities": 23, "images": 3})
+    for rows in (1, 3, 4, 10, 1000):
+        stretches = source.stretches(rows)
+        assert [index for stretch in stretches for index in stretch] == list(range(23))
+        assert all(rows <= 3 * len(stretch) < rows + 3 for stretch in stretches[:-1])
+
+
+def test_pairs_and_lists_name_samples_of_the_test_part():
+    size = {"identities": 30, "images": 2, "distractors": 4}
+    source = build("test", test=size, labelled={"identities": 4, "images": 2})
+    rows, lists = source.pairs(), source.lists()
+    taken = {f"t{index:06d}/{one.name}" for index in range(30) for one in source._test.photographs(index)}
+    assert {sample.sample_id for sample in source.stretch(range(2))} <= taken
+    assert {row[side] for row in rows for side in ("a", "b")} <= taken
+    assert set(lists["templates"]["sample_id"].to_pylist()) <= taken
     assert records.pair_table(rows).num_rows == len(rows) > 0
+    assert {name: table.schema for name, table in lists.items()} == records.LISTS
+
+
+@pytest.mark.parametrize(
+    ("chosen", "named"),
+    [
+        ({"protocols": ["front", "fornt"]}, "protocols"),
+        ({"protocols": []}, "protocols .*at least one"),
+        ({"negatives": ["random", "random"]}, "negatives .*each once"),
+        ({"part": "labelled", "protocols": ["front"]}, "protocols: the part labelled has none"),
+    ],
+)
+def test_impossible_protocols_are_refused_by_name(chosen, named):
+    with pytest.raises(ValueError, match=named):
+        synthetic.Params(**{"part": "test"} | chosen)
+
+
+def test_distractors_need_people_who_are_some():
+    with pytest.raises(SourceError, match=r"test.distractors is 0"):
+        build("test", protocols=["distractors"])
+    with pytest.raises(SourceError, match=r"sizes.smoke.world.test: .*distractors is 21.*20 identities"):
+        build("test", test={"identities": 20, "images": 1, "distractors": 21})
 
 
 def test_samples_fit_the_schema_and_read_the_same_twice(tmp_path):
@@ -106,11 +139,9 @@ def pixels(sample):
     return small / np.linalg.norm(small)
 
 
-def test_raw_pixels_do_not_recognise_people(monkeypatch):
+def test_raw_pixels_do_not_recognise_people():
     """Were backgrounds, light or framing a person's own, 16 x 16 pixels would tell who it is."""
-    monkeypatch.setattr(protocols, "KINDS", {"front": protocols.KINDS["front"]})
-    monkeypatch.setattr(protocols, "PROTOCOLS", {"front": ("front", "front")})
-    source = build("test", test={"identities": 40, "images": 4})
+    source = build("test", protocols=["front"], negatives=["random"], test={"identities": 40, "images": 4})
     found = {sample.sample_id: pixels(sample) for sample in source.samples()}
     rows = source.pairs()
     score = np.array([found[row["a"]] @ found[row["b"]] for row in rows])

@@ -3,10 +3,10 @@ from pathlib import Path
 
 import pytest
 
-from pipeline import records
+from pipeline import records, shards
 from pipeline.params.schema import Dataset
 from pipeline.sources import SourceError
-from stages import ingest
+from stages import crop, ingest
 
 OUT = Path("data/prepared/ingest/faces")
 LIST = b"1\nAl\t1\t2\nAl\t1\tBo\t1\n"
@@ -135,6 +135,44 @@ def test_reading_twice_gives_equal_bytes(run, raw, jpeg):
         ingest.main(run())
         written.append({path.name: path.read_bytes() for path in OUT.iterdir()})
     assert written[0] == written[1]
+
+
+def test_a_world_is_made_by_workers_and_its_lists_reach_the_crops(run):
+    part = {"identities": 2, "images": 1}
+    test = {"identities": 6, "images": 2, "distractors": 2, "probes": 1, "stills": 1, "frames": 1}
+    sizes = {"tiny": {"world": {"labelled": part, "unlabelled": part, "validation": part, "test": test}}}
+    world = {"worlds": {"home": {"size": 32}}, "world_seed": 0, "sizes": sizes}
+    chosen = ["wild", "templates", "distractors", "surveillance"]
+    ran = run("faces", source="synthetic", part="test", protocols=chosen, workers=2, benchmark=True)
+    ran.params |= world
+    ingest.main(ran)
+    dataset = read(Path("data/benchmarks/ingest/faces"))
+    assert len(dataset) == ran.told["samples"] == ran.steps == 4 * (2 + 3) + 2 * 2 + 2 * 1 + 2
+    assert {name: table.schema for name, table in dataset.lists().items()} == records.LISTS
+    assert {name: ran.told[name] for name in records.LISTS} == {
+        name: table.num_rows for name, table in dataset.lists().items()
+    }
+    crop.main(ran)
+    cropped = read(Path("data/benchmarks/crop/faces"))
+    assert cropped.lists() == dataset.lists()
+    assert ran.told["crops"] == len(dataset)
+
+
+def test_shards_that_are_kept_are_of_the_same_run(run):
+    part = {"identities": 2, "images": 1}
+    parts = dict.fromkeys(("labelled", "unlabelled", "validation", "test"), part)
+    world = {"worlds": {"home": {"size": 32}}, "world_seed": 0, "sizes": {"tiny": {"world": parts}}}
+    ran = run("faces", source="synthetic", part="labelled")
+    ran.params |= world
+    ingest.main(ran)
+    (shard,) = ran.checkpoints.glob("shards/00000/part-*.arrow")
+    before, written = shard.stat().st_mtime_ns, (OUT / "part-00000.arrow").read_bytes()
+    ingest.main(ran)
+    assert shard.stat().st_mtime_ns == before
+    assert (OUT / "part-00000.arrow").read_bytes() == written == shard.read_bytes()
+    parts["labelled"] = {"identities": 300, "images": 1}
+    with pytest.raises(shards.ShardError, match="of other params, data or code"):
+        ingest.main(ran)
 
 
 def test_an_entry_s_common_keys_are_the_schema_s():

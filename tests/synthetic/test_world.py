@@ -1,10 +1,23 @@
 """Worlds and sizes that can't be are refused by the name of the knob; planted people are truth."""
 
+from pathlib import Path
+
 import pytest
+import yaml
 from pydantic import ValidationError
 
 from pipeline.synthetic.names import count, name_of
-from pipeline.synthetic.world import PARTS, RACES, Sizes, World, identity_id, person_key, person_seed, planted
+from pipeline.synthetic.world import (
+    MOST,
+    PARTS,
+    RACES,
+    Sizes,
+    World,
+    identity_id,
+    person_key,
+    person_seed,
+    planted,
+)
 
 SMALL = {
     "labelled": {"identities": 6, "images": 2, "planted": 2},
@@ -24,6 +37,10 @@ SMALL = {
         ({"blur": 1.2}, "blur"),
         ({"light": 0.0}, "light"),
         ({"size": 16}, "size"),
+        ({"male": 1.1}, "male"),
+        ({"shape_spread": -0.1}, "shape_spread"),
+        ({"age_spread": 1.1}, "age_spread"),
+        ({"blur_floor": -1.0}, "blur_floor"),
         ({"yaw_spraed": 3.0}, "yaw_spraed"),
     ],
 )
@@ -39,6 +56,13 @@ def test_impossible_knobs_are_refused_by_name(knobs, named):
         ("unlabelled", {"planted": 4}, "6 people are planted, but test has 5"),
         ("validation", {"planted": 1}, "validation.planted"),
         ("test", {"identities": 0}, "identities"),
+        ("test", {"distractors": 5}, "distractors is 5, but there are 5 identities"),
+        ("test", {"distractors": 9}, "distractors is 9, but there are 5 identities"),
+        ("test", {"distractors": 3}, "3 people are planted, but test has 2 identities that are no distract"),
+        ("test", {"mated": 1.0}, "mated"),
+        ("test", {"frames": 0}, "frames"),
+        ("labelled", {"distractors": 1}, "labelled.distractors"),
+        ("unlabelled", {"identities": 2_000_000}, "unlabelled.identities"),
     ],
 )
 def test_impossible_sizes_are_refused_by_name(part, change, named):
@@ -73,5 +97,14 @@ def test_names_are_never_shared():
     names = [name_of(5, part, index) for part in PARTS for index in range(2000)]
     assert len(set(names)) == len(names)
     assert all(len(name.split()) == 2 for name in names)
-    assert count() >= 4 * 150_000
+    assert count() >= len(PARTS) * MOST
+    assert len({name_of(5, "test", index) for index in range(MOST - 2000, MOST)} & set(names)) == 0
     assert name_of(5, "test", 3) == name_of(5, "test", 3) != name_of(6, "test", 3)
+
+
+def test_params_say_every_knob_and_home_is_the_default():
+    values = yaml.safe_load((Path(__file__).parents[2] / "params.yaml").read_text())
+    assert set(values["worlds"]["home"]) == set(World.model_fields)
+    assert World(**values["worlds"]["home"]) == World()
+    for size in values["sizes"].values():
+        Sizes.model_validate(size["world"])

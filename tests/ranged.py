@@ -1,0 +1,70 @@
+"""A source that can be cut, for tests: python -m tests.ranged FOLDER WORKERS SECONDS collects one."""
+
+import os
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from types import SimpleNamespace
+
+from pipeline import files, records, shards
+from pipeline.records import Sample
+from pipeline.runtime import Runtime
+from pipeline.sources import Skipped
+
+BAD = 7  # every seventh sample can't be used
+
+
+@dataclass
+class Numbers:
+    """Samples that are numbers, `seconds` each. `fatal`: what happens at that number."""
+
+    count: int = 600
+    seconds: float = 0.0
+    fatal: tuple[int, str] | None = None
+    made: str | None = None  # a file that lists every stretch that was begun
+
+    def __len__(self):
+        return self.count
+
+    def samples(self):
+        return self.stretch(range(self.count))
+
+    def stretches(self, rows):
+        return [range(start, min(start + rows, self.count)) for start in range(0, self.count, rows)]
+
+    def stretch(self, numbers):
+        if self.made:
+            with open(self.made, "a") as file:
+                file.write(f"{numbers.start}\n")
+        for number in numbers:
+            time.sleep(self.seconds)
+            if self.fatal and self.fatal[0] == number:
+                if self.fatal[1] == "dies":
+                    os._exit(9)
+                raise ValueError(f"number {number} can't be read")
+            if number % BAD == 3:
+                yield Skipped(f"{number}", "it is bad")
+            else:
+                yield Sample(f"{number}", f"image {number}".encode(), identity=f"{number // 10}")
+
+    def pairs(self):
+        return []
+
+    def about(self):
+        return {"count": self.count}
+
+
+def collect(folder, source, workers, kept=None):
+    """The dataset at `folder`/done, its shards at `kept`; the number of each identity's rows."""
+    bar = SimpleNamespace(advance=lambda steps=1: None)
+    with files.writing_dir(folder / "done") as aside:
+        writer = records.Writer(aside)
+        people = shards.collect(source, writer, kept or folder / "kept", Runtime(workers=workers), bar)
+        writer.close(source.about())
+    return people
+
+
+if __name__ == "__main__":
+    place, many, seconds = Path(sys.argv[1]), int(sys.argv[2]), float(sys.argv[3])
+    collect(place, Numbers(seconds=seconds), many)
