@@ -23,6 +23,7 @@ CENTRE = (0.0, 0.0, -2.0)  # what a head turns around
 FRAME = 31.0  # centimetres across the frame
 # A face crop's middle lies this far above the mean of eyes, nose tip and mouth corners.
 LIFT = 2.8
+BODY = (0.35, 0.2, 0.25)  # share of the head's yaw, pitch and roll that the shoulders follow
 
 
 def rotation(
@@ -50,6 +51,18 @@ def turn(matrix: Float[Tensor, "b 3 3"], points: Float[Tensor, "b 3 n"]) -> Floa
         moved = -(a * CENTRE[0] + b * CENTRE[1] + c * CENTRE[2])
         rows.append(torch.addcmul(moved, x, a).addcmul_(y, b).addcmul_(z, c))
     return torch.stack(rows, 1)
+
+
+def bend(
+    turned: Float[Tensor, "b 3 n"],
+    points: Float[Tensor, "b 3 n"],
+    photos: Photos,
+    stiff: Float[Tensor, "n"],
+) -> Float[Tensor, "b 3 n"]:
+    """`turned` where `stiff` is 1, and `points` turned as the shoulders are where it is 0."""
+    shoulders = [angle * share for angle, share in zip((photos.yaw, photos.pitch, photos.roll), BODY, strict=True)]
+    body = turn(rotation(*shoulders), points)
+    return body + (turned - body) * stiff
 
 
 @dataclass(frozen=True)

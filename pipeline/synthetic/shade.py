@@ -1,183 +1,189 @@
-"""Colour and light of the pixels that show something.
+"""Materials and light of the pixels that show something.
 
-    colour * (ambient + key max(0, wrapped n.l) + fill max(0, n.l2)) + gloss (n.h)^16
+    colour * (ambient sky(n) + key wrap_c(n.l) + fill max(0, n.l2)) + gloss (n.h)^16
 
-Shapes: f visible pixels, b images, n points. Colours are linear RGB, 1 is white.
+Light creeps around the edge of a shadow, red light furthest, as it does in skin: wrap_c differs by
+channel. Shapes: f visible pixels of one picture; a person and a photograph are tables of one row.
+Directions are in camera coordinates. Colours are RGB, 1 is white.
 """
 
 from __future__ import annotations
-
-from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor
 
-from pipeline.synthetic.features import NOWHERE, Features
-from pipeline.synthetic.identity import People
-from pipeline.synthetic.raster import Surface
+from pipeline.synthetic import eyes, skin
+from pipeline.synthetic.hair import step, strand
+from pipeline.synthetic.raster import Fragments
 from pipeline.synthetic.sampler import Photos
-from pipeline.synthetic.skin import flat
-from pipeline.synthetic.template import Template
+from pipeline.synthetic.skin import Look, Place
+from pipeline.synthetic.surfaces import AZIMUTH, BEARD, FLUSH, FRONT, SHADOW, WRINKLE, Layout, X, Y
 
-ELSEWHERE = 99.0  # template coordinates of points that are not on the head
-TABLE = 6  # columns of a person's table: colour, hair, beard, gloss
-EYE_X, EYE_Y, SIDE, MOUTH, SLIT, WRINKLE, X, Y = range(8)
-
-
-def point_features(head: Template, features: Features, points: int) -> Float[Tensor, "n 8"]:
-    """What every point is, in the columns above; points beyond the head are nothing."""
-    grids = (features.eye_x, features.eye_y, features.side, features.mouth, features.slit, features.wrinkle)
-    columns = torch.stack([flat(grid) for grid in (*grids, head.x, head.y)], 1)
-    nothing = torch.tensor([NOWHERE, NOWHERE, 0.0, 0.0, 0.0, 0.0, ELSEWHERE, ELSEWHERE])
-    return torch.cat([columns, nothing.expand(points - len(columns), -1)]).contiguous()
+SKIN_WRAP, HAIR_WRAP = (0.42, 0.30, 0.25), (0.30, 0.30, 0.30)
+BEHIND_MASK = -9.6  # template y, cm: a face mask ends under the chin
 
 
-class Rows:
-    """Named values of every image, gathered for every pixel in one go."""
-
-    def __init__(self, image: Tensor, **values: Tensor) -> None:
-        parts = [value if value.dim() == 2 else value[:, None] for value in values.values()]
-        gathered = torch.cat(parts, 1).index_select(0, image).split([part.shape[1] for part in parts], 1)
-        self._columns = dict(zip(values, gathered, strict=True))
-
-    def __getitem__(self, name: str) -> Tensor:
-        """(f, width of the value)."""
-        return self._columns[name]
-
-
-@dataclass(frozen=True)
-class Scene:
-    """The images of one batch: who, how photographed, how turned, and how old they look."""
-
-    people: People
-    photos: Photos
-    matrix: Float[Tensor, "b 3 3"]
-    old: Float[Tensor, "b"]
-    opening: Float[Tensor, "b"]  # of the mouth, cm
-    hair: Float[Tensor, "b 3"]
-
-
-def shade(
-    surface: Surface,
-    scene: Scene,
-    paint: Float[Tensor, "f 6"],
-    features: Float[Tensor, "n 8"],
-    brim: slice,
-) -> Float[Tensor, "f 3"]:
+def shade(seen: Fragments, look: Look, layout: Layout) -> Float[Tensor, "f 3"]:
     """The light that reaches the camera from every visible pixel."""
-    point, image = surface.point, surface.image
-    colour, gloss = _grown(paint, scene, surface), paint[:, 5].clone()
-    local = features.index_select(0, point)
-    wrinkle = local[:, WRINKLE] * (scene.old * 0.9 + 0.05).index_select(0, image)
-    colour = colour * (1 - (0.42 * wrinkle).clamp(0, 0.6) * (1 - paint[:, 3]))[:, None]
-    rows = ((local[:, EYE_X].abs() < 2) | (local[:, MOUTH] > 0)).nonzero()[:, 0]
-    inside = _mouth(colour[rows], local[rows], scene.opening.index_select(0, image[rows])[:, None])
-    colour[rows], eye = _eyes(inside, local[rows], scene, image[rows])
-    gloss[rows] += eye * 0.6
-    colour = _worn(colour, surface, scene.photos, local, brim)
-    return _lit(colour, gloss, surface, scene)
+    count = len(seen.pixel)
+    colour, gloss = torch.zeros(count, 3), torch.zeros(count)
+    wrap = torch.tensor(HAIR_WRAP).repeat(count, 1)
+    shift = skin.shift_of(look.people)
+    for name, paint in _PAINTERS.items():
+        first, last = layout.quads[_FIRST[name]].start, layout.quads[_LAST[name]].stop
+        rows = ((seen.quad >= first) & (seen.quad < last)).nonzero()[:, 0]
+        if len(rows):
+            texels = layout.look_up(name, seen.quad[rows], seen.s[rows], seen.t[rows])
+            noise = skin.noise_at(texels[:, Y], texels[:, AZIMUTH], shift)
+            columns = [texels[:, column] for column in (X, Y, AZIMUTH, FRONT, BEARD, FLUSH, WRINKLE)]
+            found, shine = paint(look, Place(*columns, noise), texels[:, SHADOW])
+            colour[rows], gloss[rows] = found, shine
+            if name in ("head", "ears"):
+                wrap[rows] = torch.tensor(SKIN_WRAP)
+    return light(colour, gloss, wrap, seen.normal, look.photos)
 
 
-def _grown(paint: Tensor, scene: Scene, surface: Surface) -> Tensor:
-    """Greying hair, and beards where the person is grown up."""
-    photos, image = scene.photos, surface.image
-    fading = ((scene.old - 0.25) * 1.1).clamp(0, 0.9)
-    grain = (((surface.point * 7919) % 97).float() / 97)[:, None]
-    white = paint[:, 3:4] * fading.index_select(0, image)[:, None] * (0.6 + 0.4 * grain)
-    colour = paint[:, :3] + (0.72 - paint[:, :3]) * white
-    beard = paint[:, 4] * (photos.beard * (photos.age > 19)).index_select(0, image)
-    rows = (beard > 0.01).nonzero()[:, 0]
-    greyed = scene.hair + (0.7 - scene.hair) * (fading * 0.9)[:, None]
-    hair = greyed.index_select(0, image[rows]) * (0.8 + 0.4 * grain[rows])
-    colour[rows] += (hair - colour[rows]) * (beard[rows, None].clamp(max=1) * 0.92)
-    return colour
+def _head(look: Look, place: Place, shadow: Tensor) -> tuple[Tensor, Tensor]:
+    colour = skin.bare(look, place)
+    gloss = 0.45 + 0.25 * place.flush
+    mouth = ((place.x.abs() < 2.7) & (place.y < -3.1) & (place.y > -5.5) & (place.front > 0.4)).nonzero()[:, 0]
+    colour[mouth], wet = skin.lips(look, place.at(mouth), colour[mouth])
+    gloss[mouth] += 0.5 * wet
+    colour = colour * shadow.clamp(0.25, 1)[:, None]
+    hair = look.hair_colour + (skin.GREY - look.hair_colour) * look.grey
+    rows = ((place.y > 3.2) & (place.y < 5.6) & (place.front > 0.2)).nonzero()[:, 0]
+    brow = skin.brows(look, place.at(rows))[:, None]
+    dark = look.hair_colour * 0.62 + (0.5 - look.hair_colour * 0.62) * (0.6 * look.grey)
+    colour[rows] += (dark - colour[rows]) * brow
+    rows = (place.beard > 0.02).nonzero()[:, 0]
+    grown = skin.beard(look, place.at(rows))
+    colour[rows] += (hair * 0.8 - colour[rows]) * grown[:, None]
+    gloss[rows] *= 1 - 0.7 * grown
+    rows = eyes.near(place)
+    side = float(look.photos.key[0, 0].clamp(-1, 1))
+    colour[rows], ball = eyes.paint(look, place.at(rows), colour[rows], side)
+    gloss[rows] += 0.7 * ball
+    return _covered(look, place, *_grown(look, place, colour, gloss, hair))
 
 
-def _mouth(colour: Tensor, local: Tensor, opening: Tensor) -> Tensor:
-    """The dark between the lips, and the upper teeth when it opens."""
-    dark = torch.tensor([0.32, 0.10, 0.10]) * (0.8 - 0.5 * (opening / 2.4).clamp(0, 1))
-    teeth = ((local[:, SLIT, None] < 0.38) & (opening > 0.25)) * 0.9
-    inside = dark + (torch.tensor([0.85, 0.82, 0.75]) - dark) * teeth
-    return torch.where(local[:, MOUTH, None] > 0.5, inside, colour)
+def _grown(look: Look, place: Place, colour: Tensor, gloss: Tensor, hair: Tensor) -> tuple[Tensor, Tensor]:
+    """Scalp hair, and the shade that hair throws on the skin below its edge."""
+    below = look.hair.edge[strand(place.azimuth)] - place.y
+    if look.hair.shell:
+        colour = colour * (1 - 0.32 * step(-below, -1.1, 0.1) * (below > -0.4))[:, None]
+    rows = ((below < 1.5) & (place.y > -9)).nonzero()[:, 0]
+    there = place.at(rows)
+    cover = skin.scalp(look, there) * (0.72 if not look.hair.shell else 0.9)
+    strands = skin.strands(there, look.hair)[:, None]
+    colour[rows] += (hair * strands - colour[rows]) * cover[:, None]
+    gloss[rows] *= 1 - 0.7 * cover
+    return colour, gloss
 
 
-def _eyes(colour: Tensor, local: Tensor, scene: Scene, image: Tensor) -> tuple[Tensor, Tensor]:
-    """Eyeball, iris, pupil, lashes and the lid's crease; and where the eyeball is (0..1)."""
-    people, photos = scene.people, scene.photos
-    rows = Rows(
-        image, lid=people.lid, fold=people.fold, opened=photos.eye_open, gaze=photos.gaze, iris=people.iris
-    )
-    x, y, side = local[:, EYE_X], local[:, EYE_Y], local[:, SIDE]
-    lid, opened = rows["lid"][:, 0], rows["opened"][:, 0]
-    almond = (1 - x**2).clamp(min=0)
-    upper = lid * opened * almond**0.75 * (1 + 0.15 * x)
-    lower = -0.75 * lid * almond * (0.55 + 0.45 * opened.clamp(0, 1))
-    eye = torch.sigmoid((upper - y) * 28) * torch.sigmoid((y - lower) * 28) * (x.abs() < 1)
-    gaze_x, gaze_y = rows["gaze"].unbind(1)
-    radius = ((x - side * gaze_x) ** 2 + (y - gaze_y - 0.04) ** 2).sqrt()
-    white = torch.tensor([0.88, 0.86, 0.84]) * (1 - 0.35 * x.abs().clamp(0, 1) ** 2)[:, None]
-    iris = rows["iris"] * (0.6 + 1.2 * radius[:, None])
-    ball = white + (iris - white) * torch.sigmoid((0.40 - radius) * 25)[:, None]
-    pupil = 1 - 0.92 * torch.sigmoid((0.17 - radius) * 30)
-    under_lid = 1 - 0.45 * torch.exp(-(((upper - y) / 0.12).clamp(min=0) ** 2))
-    ball = ball * (pupil * under_lid)[:, None]
-    colour = colour + (ball - colour) * eye[:, None]
-    lash = torch.exp(-(((y - upper) / 0.07) ** 2)) * (x.abs() < 1.05) * 0.75
-    crease = torch.exp(-(((y - upper - 0.22) / 0.06) ** 2)) * (x.abs() < 1.0) * 0.45 * rows["fold"][:, 0]
-    rim = torch.exp(-(((y - lower) / 0.06) ** 2)) * (x.abs() < 1.0) * 0.3
-    lines = torch.maximum(torch.maximum(lash, crease), rim)
-    return colour * (1 - lines)[:, None], eye
+def _covered(look: Look, place: Place, colour: Tensor, gloss: Tensor) -> tuple[Tensor, Tensor]:
+    """Clothes and face mask."""
+    photos = look.photos
+    neck, collar, stripes, width = photos.cut[0].tolist()
+    turn = place.azimuth
+    line = -13.9 + 1.1 * (1 - torch.cos(turn)) + 0.5 * collar
+    if neck < 0.35:
+        line = line - 3.2 * (1 - turn.abs() / 0.75).clamp(min=0)  # a V
+    rows = (place.y < line).nonzero()[:, 0]
+    if len(rows):
+        cloth = photos.clothes.repeat(len(rows), 1)
+        y = place.y[rows]
+        if stripes > 0.75:
+            cloth = cloth * (0.75 + 0.35 * torch.sin(y * (2 + 4 * width)).sign())[:, None]
+        hem = ((line[rows] - y) < 0.9) & (collar > 0.5)
+        cloth = torch.where(hem[:, None], 0.92 - 0.6 * cloth * (collar > 0.8), cloth)
+        colour[rows] = cloth * (0.95 + 0.05 * place.noise[rows, skin.FINE])[:, None]
+        gloss[rows] = 0.0
+    if photos.mask > 0:
+        rows = masked(place.x, place.y).nonzero()[:, 0]
+        folds = 1 - 0.10 * torch.exp(-(((place.y[rows] + 3.6) / 0.12) ** 2)) - 0.10 * torch.exp(-(((place.y[rows] + 5.0) / 0.12) ** 2))
+        colour[rows] = photos.mask_colour * folds[:, None]
+        gloss[rows] = 0.05
+    return colour, gloss
 
 
-def _worn(colour: Tensor, surface: Surface, photos: Photos, local: Tensor, brim: slice) -> Tensor:
-    """Hat, face mask and clothes."""
-    x, y = local[:, X], local[:, Y]
-    on_brim = (surface.point >= brim.start) & (surface.point < brim.stop)
-    edge = -0.2 - 0.03 * x**2 + 0.6 * torch.exp(-((x / 1.2) ** 2))
-    places = {
-        "clothes": (y < -13.2 - 0.12 * x.abs()),
-        "hat": ((y > 7.2) & (y < 50)) | on_brim,
-        "mask": (y < edge) & (y > -9.6),
-    }
-    worn = {"clothes": torch.ones(len(photos)), "hat": photos.hat, "mask": photos.mask}
-    colours = {"clothes": photos.clothes, "hat": photos.hat_colour, "mask": photos.mask_colour}
-    for name, place in places.items():
-        rows = (place & (worn[name].index_select(0, surface.image) > 0)).nonzero()[:, 0]
-        colour[rows] = colours[name].index_select(0, surface.image[rows])
-    return colour
+def masked(x: Tensor, y: Tensor) -> Tensor:
+    """Where a face mask lies on the template."""
+    return (y < -0.2 - 0.03 * x**2 + 0.6 * torch.exp(-((x / 1.2) ** 2))) & (y > BEHIND_MASK)
 
 
-def _lit(colour: Tensor, gloss: Tensor, surface: Surface, scene: Scene) -> Tensor:
-    photos, normal, matrix = scene.photos, surface.normal, scene.matrix
+def _ears(look: Look, place: Place, shadow: Tensor) -> tuple[Tensor, Tensor]:
+    base = skin.skin_colour(look.people)
+    return base * torch.tensor([0.86, 0.74, 0.72]) * shadow.clamp(0.3, 1)[:, None], torch.full_like(shadow, 0.3)
+
+
+def _hair(look: Look, place: Place, shadow: Tensor) -> tuple[Tensor, Tensor]:
+    strands = skin.strands(place, look.hair)
+    white = (look.grey * (0.75 + 0.5 * (strands - 0.8))).clamp(0, 1)[:, None]
+    colour = look.hair_colour + (skin.GREY - look.hair_colour) * white
+    above = place.y - look.hair.edge[strand(place.azimuth)]
+    deep = 0.72 + 0.28 * step(above, -0.5, 2.5)
+    return colour * (strands * deep)[:, None], 0.55 * strands * (1 - 0.6 * look.hair.curl)
+
+
+def _hat(look: Look, place: Place, shadow: Tensor) -> tuple[Tensor, Tensor]:
+    knit = 1.0 + 0.0 * shadow
+    if look.photos.brim == 0:
+        knit = 0.88 + 0.12 * torch.sin(place.azimuth * 60) * (1 - step(place.y, 10, 12.5))
+    return look.photos.hat_colour * knit[:, None], torch.full_like(shadow, 0.05)
+
+
+def _brim(look: Look, place: Place, shadow: Tensor) -> tuple[Tensor, Tensor]:
+    return (look.photos.hat_colour * 0.9).repeat(len(shadow), 1), torch.full_like(shadow, 0.05)
+
+
+def _frames(look: Look, place: Place, shadow: Tensor) -> tuple[Tensor, Tensor]:
+    colour = look.photos.frame[:, :1] ** 2 * 0.35 + 0.03
+    return (colour * torch.tensor([1.0, 0.85, 0.7])).repeat(len(shadow), 1), torch.ones_like(shadow)
+
+
+def _lenses(look: Look, place: Place, shadow: Tensor) -> tuple[Tensor, Tensor]:
+    return torch.tensor([[0.045, 0.05, 0.06]]).repeat(len(shadow), 1), 1.6 * torch.ones_like(shadow)
+
+
+_PAINTERS = {"head": _head, "ears": _ears, "hair": _hair, "hat": _hat, "brim": _brim} | {
+    "frames": _frames,
+    "lenses": _lenses,
+}
+_FIRST = {"head": "head", "ears": "left_ear", "hair": "hair", "hat": "hat", "brim": "brim"} | {
+    "frames": "left_ring",
+    "lenses": "left_lens",
+}
+_LAST = {"head": "head", "ears": "right_ear", "hair": "hair", "hat": "hat", "brim": "brim"} | {
+    "frames": "right_temple",
+    "lenses": "right_lens",
+}
+
+
+def light(
+    colour: Float[Tensor, "f 3"],
+    gloss: Float[Tensor, "f"],
+    wrap: Float[Tensor, "f 3"],
+    normal: Float[Tensor, "f 3"],
+    photos: Photos,
+) -> Float[Tensor, "f 3"]:
+    """What the lights of a photograph (a row) make of a surface."""
     key, fill = F.normalize(photos.key, dim=1), F.normalize(photos.fill, dim=1)
     half = F.normalize(key + torch.tensor([0.0, 0.0, 1.0]), dim=1)
+    x, y, z = normal.unbind(1)
 
-    def on_head(direction: Tensor) -> Tensor:
-        return (direction[:, :, None] * matrix).sum(1)  # camera to head coordinates
+    def facing(direction: Tensor) -> Tensor:
+        a, b, c = direction[0].tolist()
+        return x * a + y * b + z * c
 
-    rows = Rows(
-        surface.image,
-        key=on_head(key),
-        fill=on_head(fill),
-        half=on_head(half),
-        up=matrix[:, 1],
-        key_colour=photos.key_colour,
-        fill_colour=photos.fill_colour,
-        ambient=photos.ambient,
-        gloss=photos.gloss,
-    )
+    diffuse = ((facing(key)[:, None] + wrap) / (1 + wrap)).clamp(min=0)
+    second = (facing(fill) * 0.85 + 0.15).clamp(min=0)
+    shine = facing(half).clamp(min=0) ** 2
+    shine = (shine * shine) ** 2
+    shine = shine * shine * (0.35 + 0.65 * shine * shine)
+    sky = (0.78 + 0.22 * y)[:, None]
+    total = sky * photos.ambient + diffuse * photos.key_colour + second[:, None] * photos.fill_colour
+    return colour * total + (shine * gloss)[:, None] * photos.gloss[:, None]
 
-    def facing(name: str) -> Tensor:
-        return (normal * rows[name]).sum(1)
 
-    diffuse = ((facing("key") + 0.15) / 1.15).clamp(min=0)
-    second = facing("fill").clamp(min=0)
-    shine = facing("half").clamp(min=0) ** 2
-    shine = (shine * shine) ** 2 * (shine * shine) ** 2 * (0.5 * (shine * shine) ** 2 + 0.5)
-    sky = 0.75 + 0.25 * facing("up")
-    light = sky[:, None] * rows["ambient"]
-    light = light.addcmul(diffuse[:, None], rows["key_colour"])
-    light = light.addcmul(second[:, None], rows["fill_colour"])
-    return torch.addcmul((shine * gloss)[:, None] * rows["gloss"], colour, light)
