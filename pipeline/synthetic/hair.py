@@ -8,6 +8,7 @@ Shapes: k texels or samples, h vertices of the shell (rows x columns), a azimuth
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -46,6 +47,14 @@ class Hair:
     front: float
     curl: float
     shell: bool
+
+
+def tables(hairs: Sequence[Hair]) -> dict[str, Tensor]:
+    """What shading needs of the hair of every image, a row each."""
+    found = {name: torch.stack([getattr(hair, name) for hair in hairs]) for name in ("scalp", "edge")}
+    numbers = [[hair.bald_above, hair.curl, float(hair.shell)] for hair in hairs]
+    columns = torch.tensor(numbers).unbind(1)
+    return found | dict(zip(("bald_above", "curl", "shell"), columns, strict=True))
 
 
 def strand(azimuth: Tensor) -> Tensor:

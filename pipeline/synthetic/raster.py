@@ -14,7 +14,7 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-FINE = 1.25  # samples a pixel along a quad's longer side
+FINE = 1.05  # samples a pixel along a quad's longer side
 MOST = 96  # samples along a side
 DEPTH_STEPS = 4096  # a centimetre
 DEPTH_RANGE = 64.0  # centimetres before and behind the head's centre
@@ -40,29 +40,42 @@ def sample(
     size: int,
 ) -> Samples:
     """Samples of those `quads` that can be seen in a frame of `size` pixels."""
-    rows = screen.t().contiguous().index_select(0, corners.view(-1)).view(-1, 4, 3)
-    a, b, c, d = rows.unbind(1)
+    flat = screen.t().contiguous()
+    picked = corners.index_select(0, quads)
+    kept = _facing(screen[:2], picked, hollow.index_select(0, quads), size)
+    around = flat.index_select(0, picked.index_select(0, kept).view(-1)).view(-1, 12)
+    a, b, c, d = around.split(3, 1)
     along, down, below, beside = b - a, c - a, d - c, d - b
-    turned = (d[:, 0] - a[:, 0]) * (c[:, 1] - b[:, 1]) - (d[:, 1] - a[:, 1]) * (c[:, 0] - b[:, 0])
-    low, high = torch.minimum(torch.minimum(a, b), torch.minimum(c, d)), torch.maximum(torch.maximum(a, b), torch.maximum(c, d))
-    inside = (high[:, 0] > 0) & (high[:, 1] > 0) & (low[:, 0] < size) & (low[:, 1] < size)
-    kept = (inside & ((turned > 0) | ~hollow)).nonzero()[:, 0]
-    across = torch.maximum(along[:, :2].abs().amax(1), below[:, :2].abs().amax(1)).index_select(0, kept)
-    height = torch.maximum(down[:, :2].abs().amax(1), beside[:, :2].abs().amax(1)).index_select(0, kept)
-    columns = across.mul_(FINE).ceil_().clamp_(1, MOST).long()
-    lines = height.mul_(FINE).ceil_().clamp_(1, MOST).long()
-    count = columns * lines
+    columns, lines = _cuts(along, below), _cuts(down, beside)
+    count = (columns * lines)[:, 0].long()
     order = torch.repeat_interleave(torch.arange(len(kept), device=kept.device), count)
-    place = torch.arange(len(order), device=kept.device) - (count.cumsum(0) - count).index_select(0, order)
-    wide = columns.index_select(0, order)
-    line = torch.div(place, wide, rounding_mode="floor")
-    s = ((place - line * wide).float() + 0.5) / wide.float()
-    t = (line.float() + 0.5) / lines.index_select(0, order).float()
-    bilinear = torch.cat([a, along, down, below - along], 1).index_select(0, kept).index_select(0, order)
-    first, by_s, by_t, by_both = bilinear.split(3, 1)
-    s1, t1 = s[:, None], t[:, None]
-    position = first + by_s * s1 + (by_t + by_both * s1) * t1
-    return Samples(quads.index_select(0, kept.index_select(0, order)), s, t, position)
+    table = torch.cat([a, along, down, below - along, columns, lines, (count.cumsum(0) - count)[:, None]], 1)
+    first, by_s, by_t, by_both, wide, high, start = table.index_select(0, order).split((3, 3, 3, 3, 1, 1, 1), 1)
+    place = torch.arange(len(order), device=kept.device)[:, None] - start
+    line = ((place + 0.5) / wide).floor_()  # whole numbers below 2^24: exact in float32
+    s, t = (place - line * wide + 0.5) / wide, (line + 0.5) / high
+    position = first + by_s * s + (by_t + by_both * s) * t
+    return Samples(quads.index_select(0, kept).index_select(0, order), s[:, 0], t[:, 0], position)
+
+
+def _facing(
+    screen: Float[Tensor, "2 n"], corners: Int[Tensor, "m 4"], hollow: Bool[Tensor, "m"], size: int
+) -> Int[Tensor, "kept"]:
+    """Which quads lie in the frame and, if they are hollow, show their outside."""
+    x, y = (axis.index_select(0, corners.view(-1)).view(-1, 4) for axis in screen)
+    ax, bx, cx, dx = x.unbind(1)
+    ay, by, cy, dy = y.unbind(1)
+    turned = (dx - ax) * (cy - by) - (dy - ay) * (cx - bx)
+    left, right = torch.minimum(ax, dx), torch.maximum(ax, dx)
+    top, bottom = torch.minimum(ay, by), torch.maximum(cy, dy)
+    inside = (right > -2) & (left < size + 2) & (bottom > -2) & (top < size + 2)
+    return (inside & ((turned > 0) | ~hollow)).nonzero()[:, 0]
+
+
+def _cuts(one: Float[Tensor, "m 3"], other: Float[Tensor, "m 3"]) -> Float[Tensor, "m 1"]:
+    """Into how many samples a side is cut: less than a pixel each."""
+    longer = torch.maximum(one.abs(), other.abs())
+    return torch.maximum(longer[:, :1], longer[:, 1:2]).mul_(FINE).ceil_().clamp_(1, MOST)
 
 
 def visible(samples: Samples, size: int) -> Int[Tensor, "size size"]:
@@ -72,8 +85,8 @@ def visible(samples: Samples, size: int) -> Int[Tensor, "size size"]:
     column = x.clamp(-1, size).add_(1).long()
     row = y.clamp(-1, size).add_(1).long()
     steps = ((depth + DEPTH_RANGE) * DEPTH_STEPS).clamp_(0, (1 << 20) - 1).long()
-    key = (steps << DEPTH_SHIFT) | (samples.quad << QUAD_SHIFT)
-    key = key | ((samples.t * 256).long() << DOWN_SHIFT) | (samples.s * 256).long()
+    key = (steps << DEPTH_SHIFT).add_(samples.quad << QUAD_SHIFT)
+    key = key.add_((samples.t * 256).long() << DOWN_SHIFT).add_((samples.s * 256).long())
     seen = torch.full((rim * rim,), -1, dtype=torch.int64, device=x.device)
     seen.scatter_reduce_(0, row.mul_(rim).add_(column), key, "amax")
     return _close(seen.view(rim, rim)[1:-1, 1:-1].contiguous())
@@ -122,3 +135,9 @@ def fragments(
     normal = above + (below - above) * t
     length = torch.rsqrt((normal * normal).sum(1) + 1e-12)
     return Fragments(pixel, quad, along, down, normal * torch.where(normal[:, 2] < 0, -length, length)[:, None])
+
+
+def together(pieces: list[Fragments]) -> Fragments:
+    """The fragments of several pictures, one after the other."""
+    names = ("pixel", "quad", "s", "t", "normal")
+    return Fragments(*(torch.cat([getattr(piece, name) for piece in pieces]) for name in names))

@@ -3,7 +3,7 @@
     colour * (ambient sky(n) + key wrap_c(n.l) + fill max(0, n.l2)) + gloss (n.h)^16
 
 Light creeps around the edge of a shadow, red light furthest, as it does in skin: wrap_c differs by
-channel. Shapes: f visible pixels of one picture; a person and a photograph are tables of one row.
+channel. Shapes: f visible pixels of some pictures.
 Directions are in camera coordinates. Colours are RGB, 1 is white.
 """
 
@@ -11,99 +11,98 @@ from __future__ import annotations
 
 import torch
 import torch.nn.functional as F
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor
 
 from pipeline.synthetic import eyes, skin
 from pipeline.synthetic.hair import step, strand
 from pipeline.synthetic.raster import Fragments
 from pipeline.synthetic.sampler import Photos
-from pipeline.synthetic.skin import Look, Place
+from pipeline.synthetic.rows import Rows
+from pipeline.synthetic.skin import Place
 from pipeline.synthetic.surfaces import AZIMUTH, BEARD, FLUSH, FRONT, SHADOW, WRINKLE, Layout, X, Y
 
+Tables = dict[str, Tensor]
 SKIN_WRAP, HAIR_WRAP = (0.42, 0.30, 0.25), (0.30, 0.30, 0.30)
 BEHIND_MASK = -9.6  # template y, cm: a face mask ends under the chin
 
 
-def shade(seen: Fragments, look: Look, layout: Layout) -> Float[Tensor, "f 3"]:
+def shade(seen: Fragments, image: Int[Tensor, "f"], tables: Tables, layout: Layout) -> Float[Tensor, "f 3"]:
     """The light that reaches the camera from every visible pixel."""
     count = len(seen.pixel)
     colour, gloss = torch.zeros(count, 3), torch.zeros(count)
     wrap = torch.tensor(HAIR_WRAP).repeat(count, 1)
-    shift = skin.shift_of(look.people)
+    everything = Rows(tables, image)
     for name, paint in _PAINTERS.items():
         first, last = layout.quads[_FIRST[name]].start, layout.quads[_LAST[name]].stop
         rows = ((seen.quad >= first) & (seen.quad < last)).nonzero()[:, 0]
         if len(rows):
             texels = layout.look_up(name, seen.quad[rows], seen.s[rows], seen.t[rows])
-            noise = skin.noise_at(texels[:, Y], texels[:, AZIMUTH], shift)
+            of = everything.at(rows)
+            noise = skin.noise_at(texels[:, Y], texels[:, AZIMUTH], of)
             columns = [texels[:, column] for column in (X, Y, AZIMUTH, FRONT, BEARD, FLUSH, WRINKLE)]
-            found, shine = paint(look, Place(*columns, noise), texels[:, SHADOW])
+            found, shine = paint(Place(of, *columns, noise), texels[:, SHADOW])
             colour[rows], gloss[rows] = found, shine
             if name in ("head", "ears"):
                 wrap[rows] = torch.tensor(SKIN_WRAP)
-    return light(colour, gloss, wrap, seen.normal, look.photos)
+    return light(colour, gloss, wrap, seen.normal, everything)
 
 
-def _head(look: Look, place: Place, shadow: Tensor) -> tuple[Tensor, Tensor]:
-    colour = skin.bare(look, place)
+def _head(place: Place, shadow: Tensor) -> tuple[Tensor, Tensor]:
+    of, facing = place.of, place.front > 0.4
+    colour = skin.bare(place)
     gloss = 0.45 + 0.25 * place.flush
-    mouth = ((place.x.abs() < 2.7) & (place.y < -3.1) & (place.y > -5.5) & (place.front > 0.4)).nonzero()[:, 0]
-    colour[mouth], wet = skin.lips(look, place.at(mouth), colour[mouth])
+    mouth = ((place.x.abs() < 2.7) & (place.y < -3.1) & (place.y > -5.5) & facing).nonzero()[:, 0]
+    colour[mouth], wet = skin.lips(place.at(mouth), colour[mouth])
     gloss[mouth] += 0.5 * wet
     colour = colour * shadow.clamp(0.25, 1)[:, None]
-    hair = look.hair_colour + (skin.GREY - look.hair_colour) * look.grey
     rows = ((place.y > 3.2) & (place.y < 5.6) & (place.front > 0.2)).nonzero()[:, 0]
-    brow = skin.brows(look, place.at(rows))[:, None]
-    dark = look.hair_colour * 0.62 + (0.5 - look.hair_colour * 0.62) * (0.6 * look.grey)
-    colour[rows] += (dark - colour[rows]) * brow
-    rows = (place.beard > 0.02).nonzero()[:, 0]
-    grown = skin.beard(look, place.at(rows))
-    colour[rows] += (hair * 0.8 - colour[rows]) * grown[:, None]
+    brow = skin.brows(place.at(rows))[:, None]
+    colour[rows] += (of.at(rows).brow_colour - colour[rows]) * brow
+    rows = ((place.beard > 0.02) & (of.stubble > 0)).nonzero()[:, 0]
+    grown = skin.beard(place.at(rows))
+    colour[rows] += (of.at(rows).greyed * 0.8 - colour[rows]) * grown[:, None]
     gloss[rows] *= 1 - 0.7 * grown
     rows = eyes.near(place)
-    side = float(look.photos.key[0, 0].clamp(-1, 1))
-    colour[rows], ball = eyes.paint(look, place.at(rows), colour[rows], side)
+    colour[rows], ball = eyes.paint(place.at(rows), colour[rows])
     gloss[rows] += 0.7 * ball
-    return _covered(look, place, *_grown(look, place, colour, gloss, hair))
+    return _covered(place, *_grown(place, colour, gloss))
 
 
-def _grown(look: Look, place: Place, colour: Tensor, gloss: Tensor, hair: Tensor) -> tuple[Tensor, Tensor]:
+def _grown(place: Place, colour: Tensor, gloss: Tensor) -> tuple[Tensor, Tensor]:
     """Scalp hair, and the shade that hair throws on the skin below its edge."""
-    below = look.hair.edge[strand(place.azimuth)] - place.y
-    if look.hair.shell:
-        colour = colour * (1 - 0.32 * step(-below, -1.1, 0.1) * (below > -0.4))[:, None]
+    below = place.of.looked_up("edge", strand(place.azimuth)) - place.y
+    shell = place.of.shell
+    rows = ((below > -0.4) & (below < 1.1) & (shell > 0)).nonzero()[:, 0]
+    colour[rows] *= 1 - 0.32 * step(-below[rows], -1.1, 0.1)[:, None]
     rows = ((below < 1.5) & (place.y > -9)).nonzero()[:, 0]
     there = place.at(rows)
-    cover = skin.scalp(look, there) * (0.72 if not look.hair.shell else 0.9)
-    strands = skin.strands(there, look.hair)[:, None]
-    colour[rows] += (hair * strands - colour[rows]) * cover[:, None]
+    cover = skin.scalp(there) * (0.72 + 0.18 * shell[rows])
+    colour[rows] += (there.of.greyed * skin.strands(there)[:, None] - colour[rows]) * cover[:, None]
     gloss[rows] *= 1 - 0.7 * cover
     return colour, gloss
 
 
-def _covered(look: Look, place: Place, colour: Tensor, gloss: Tensor) -> tuple[Tensor, Tensor]:
+def _covered(place: Place, colour: Tensor, gloss: Tensor) -> tuple[Tensor, Tensor]:
     """Clothes and face mask."""
-    photos = look.photos
-    neck, collar, stripes, width = photos.cut[0].tolist()
-    turn = place.azimuth
-    line = -13.9 + 1.1 * (1 - torch.cos(turn)) + 0.5 * collar
-    if neck < 0.35:
-        line = line - 3.2 * (1 - turn.abs() / 0.75).clamp(min=0)  # a V
-    rows = (place.y < line).nonzero()[:, 0]
-    if len(rows):
-        cloth = photos.clothes.repeat(len(rows), 1)
+    low = (place.y < -10.5).nonzero()[:, 0]
+    there = place.at(low)
+    neck, collar, stripes, width = there.of.cut.unbind(1)
+    line = -13.9 + 1.1 * (1 - torch.cos(there.azimuth)) + 0.5 * collar
+    line = line - 3.2 * (1 - there.azimuth.abs() / 0.75).clamp(min=0) * (neck < 0.35)  # a V
+    striped = 0.75 + 0.35 * torch.sin(there.y * (2 + 4 * width)).sign()
+    cloth = there.of.clothes * torch.where(stripes > 0.75, striped, 1.0)[:, None]
+    hem = ((line - there.y) < 0.9) & (collar > 0.5)
+    cloth = torch.where(hem[:, None], 0.92 - 0.6 * cloth * (collar > 0.8)[:, None], cloth)
+    cloth = cloth * (0.95 + 0.05 * there.noise[:, skin.FINE])[:, None]
+    worn = there.y < line
+    colour[low] = torch.where(worn[:, None], cloth, colour[low])
+    gloss[low] *= ~worn
+    if place.of.any("mask"):
+        rows = ((place.of.mask > 0) & masked(place.x, place.y)).nonzero()[:, 0]
         y = place.y[rows]
-        if stripes > 0.75:
-            cloth = cloth * (0.75 + 0.35 * torch.sin(y * (2 + 4 * width)).sign())[:, None]
-        hem = ((line[rows] - y) < 0.9) & (collar > 0.5)
-        cloth = torch.where(hem[:, None], 0.92 - 0.6 * cloth * (collar > 0.8), cloth)
-        colour[rows] = cloth * (0.95 + 0.05 * place.noise[rows, skin.FINE])[:, None]
-        gloss[rows] = 0.0
-    if photos.mask > 0:
-        rows = masked(place.x, place.y).nonzero()[:, 0]
-        folds = 1 - 0.10 * torch.exp(-(((place.y[rows] + 3.6) / 0.12) ** 2)) - 0.10 * torch.exp(-(((place.y[rows] + 5.0) / 0.12) ** 2))
-        colour[rows] = photos.mask_colour * folds[:, None]
+        folds = 1 - 0.1 * torch.exp(-(((y + 3.6) / 0.12) ** 2)) - 0.1 * torch.exp(-(((y + 5.0) / 0.12) ** 2))
+        colour[rows] = place.of.at(rows).mask_colour * folds[:, None]
         gloss[rows] = 0.05
     return colour, gloss
 
@@ -113,38 +112,37 @@ def masked(x: Tensor, y: Tensor) -> Tensor:
     return (y < -0.2 - 0.03 * x**2 + 0.6 * torch.exp(-((x / 1.2) ** 2))) & (y > BEHIND_MASK)
 
 
-def _ears(look: Look, place: Place, shadow: Tensor) -> tuple[Tensor, Tensor]:
-    base = skin.skin_colour(look.people)
-    return base * torch.tensor([0.86, 0.74, 0.72]) * shadow.clamp(0.3, 1)[:, None], torch.full_like(shadow, 0.3)
+def _ears(place: Place, shadow: Tensor) -> tuple[Tensor, Tensor]:
+    tint = torch.tensor([0.86, 0.74, 0.72])
+    return place.of.skin * tint * shadow.clamp(0.3, 1)[:, None], torch.full_like(shadow, 0.3)
 
 
-def _hair(look: Look, place: Place, shadow: Tensor) -> tuple[Tensor, Tensor]:
-    strands = skin.strands(place, look.hair)
-    white = (look.grey * (0.75 + 0.5 * (strands - 0.8))).clamp(0, 1)[:, None]
-    colour = look.hair_colour + (skin.GREY - look.hair_colour) * white
-    above = place.y - look.hair.edge[strand(place.azimuth)]
+def _hair(place: Place, shadow: Tensor) -> tuple[Tensor, Tensor]:
+    of, strands = place.of, skin.strands(place)
+    white = (of.grey * (0.75 + 0.5 * (strands - 0.8))).clamp(0, 1)[:, None]
+    colour = of.hair_colour + (skin.GREY - of.hair_colour) * white
+    above = place.y - of.looked_up("edge", strand(place.azimuth))
     deep = 0.72 + 0.28 * step(above, -0.5, 2.5)
-    return colour * (strands * deep)[:, None], 0.55 * strands * (1 - 0.6 * look.hair.curl)
+    return colour * (strands * deep)[:, None], 0.55 * strands * (1 - 0.6 * of.curl)
 
 
-def _hat(look: Look, place: Place, shadow: Tensor) -> tuple[Tensor, Tensor]:
-    knit = 1.0 + 0.0 * shadow
-    if look.photos.brim == 0:
-        knit = 0.88 + 0.12 * torch.sin(place.azimuth * 60) * (1 - step(place.y, 10, 12.5))
-    return look.photos.hat_colour * knit[:, None], torch.full_like(shadow, 0.05)
+def _hat(place: Place, shadow: Tensor) -> tuple[Tensor, Tensor]:
+    knitted = 0.88 + 0.12 * torch.sin(place.azimuth * 60) * (1 - step(place.y, 10, 12.5))
+    cloth = torch.where(place.of.brim > 0, 1.0, knitted)
+    return place.of.hat_colour * cloth[:, None], torch.full_like(shadow, 0.05)
 
 
-def _brim(look: Look, place: Place, shadow: Tensor) -> tuple[Tensor, Tensor]:
-    return (look.photos.hat_colour * 0.9).repeat(len(shadow), 1), torch.full_like(shadow, 0.05)
+def _brim(place: Place, shadow: Tensor) -> tuple[Tensor, Tensor]:
+    return place.of.hat_colour * 0.9, torch.full_like(shadow, 0.05)
 
 
-def _frames(look: Look, place: Place, shadow: Tensor) -> tuple[Tensor, Tensor]:
-    colour = look.photos.frame[:, :1] ** 2 * 0.35 + 0.03
-    return (colour * torch.tensor([1.0, 0.85, 0.7])).repeat(len(shadow), 1), torch.ones_like(shadow)
+def _frames(place: Place, shadow: Tensor) -> tuple[Tensor, Tensor]:
+    bright = place.of.frame[:, :1] ** 2 * 0.35 + 0.03
+    return bright * torch.tensor([1.0, 0.85, 0.7]), torch.ones_like(shadow)
 
 
-def _lenses(look: Look, place: Place, shadow: Tensor) -> tuple[Tensor, Tensor]:
-    return torch.tensor([[0.045, 0.05, 0.06]]).repeat(len(shadow), 1), 1.6 * torch.ones_like(shadow)
+def _lenses(place: Place, shadow: Tensor) -> tuple[Tensor, Tensor]:
+    return torch.tensor([[0.045, 0.05, 0.06]]).expand(len(shadow), 3), torch.full_like(shadow, 1.6)
 
 
 _PAINTERS = {"head": _head, "ears": _ears, "hair": _hair, "hat": _hat, "brim": _brim} | {
@@ -166,24 +164,21 @@ def light(
     gloss: Float[Tensor, "f"],
     wrap: Float[Tensor, "f 3"],
     normal: Float[Tensor, "f 3"],
-    photos: Photos,
+    of: Rows,
 ) -> Float[Tensor, "f 3"]:
-    """What the lights of a photograph (a row) make of a surface."""
-    key, fill = F.normalize(photos.key, dim=1), F.normalize(photos.fill, dim=1)
+    """What the lights of every photograph make of a surface."""
+    diffuse = ((normal * of.to_key).sum(1, keepdim=True) + wrap).div_(1 + wrap).clamp_(min=0)
+    second = ((normal * of.to_fill).sum(1, keepdim=True) * 0.85 + 0.15).clamp_(min=0)
+    shine = (normal * of.to_half).sum(1).clamp_(min=0).square_()
+    shine = shine.square_().square_()  # to the 8th
+    shine = shine * shine * (0.35 + 0.65 * shine)
+    sky = normal[:, 1:2] * 0.22 + 0.78
+    total = sky * of.ambient + diffuse * of.key_colour + second * of.fill_colour
+    return colour * total + (shine * gloss * of.gloss)[:, None]
+
+
+def light_tables(photos: Photos) -> dict[str, Tensor]:
+    """Directions to the lights (b, 3), and halfway between the main light and the camera."""
+    key = F.normalize(photos.key, dim=1)
     half = F.normalize(key + torch.tensor([0.0, 0.0, 1.0]), dim=1)
-    x, y, z = normal.unbind(1)
-
-    def facing(direction: Tensor) -> Tensor:
-        a, b, c = direction[0].tolist()
-        return x * a + y * b + z * c
-
-    diffuse = ((facing(key)[:, None] + wrap) / (1 + wrap)).clamp(min=0)
-    second = (facing(fill) * 0.85 + 0.15).clamp(min=0)
-    shine = facing(half).clamp(min=0) ** 2
-    shine = (shine * shine) ** 2
-    shine = shine * shine * (0.35 + 0.65 * shine * shine)
-    sky = (0.78 + 0.22 * y)[:, None]
-    total = sky * photos.ambient + diffuse * photos.key_colour + second[:, None] * photos.fill_colour
-    return colour * total + (shine * gloss)[:, None] * photos.gloss[:, None]
-
-
+    return {"to_key": key, "to_fill": F.normalize(photos.fill, dim=1), "to_half": half}

@@ -1,7 +1,7 @@
 """Colour of skin, lips, brows, scalp and beard, worked out for the pixels that show them.
 
 Everything is a formula of the place on the template and of the person, so that it is as sharp as the
-picture. Shapes: f visible pixels of one picture; a person and a photograph are tables of one row.
+picture. Shapes: f visible pixels of some pictures.
 Colours are RGB, 0..1.
 """
 
@@ -16,8 +16,9 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from pipeline.synthetic.hair import Hair, step, strand
+from pipeline.synthetic.hair import step, strand
 from pipeline.synthetic.identity import People
+from pipeline.synthetic.rows import Rows
 from pipeline.synthetic.sampler import Photos
 
 PALE, TAN, DARK = (0.94, 0.77, 0.68), (0.76, 0.55, 0.41), (0.36, 0.235, 0.17)
@@ -29,23 +30,10 @@ COARSE, MEDIUM, FINE, PORES = range(4)
 
 
 @dataclass(frozen=True)
-class Look:
-    """One person in one photograph."""
-
-    people: People
-    photos: Photos
-    hair: Hair
-    child: float  # 0 grown up, 1 small
-    old: float  # 0 young, about 1 at seventy
-    grey: float  # share of white hair
-    hair_colour: Float[Tensor, "3"]
-    opening: float  # of the mouth, cm
-
-
-@dataclass(frozen=True)
 class Place:
-    """Where pixels lie on the template."""
+    """Where pixels lie on the template, and whose they are (see `renderer` for the tables' names)."""
 
+    of: Rows
     x: Float[Tensor, "f"]
     y: Float[Tensor, "f"]
     azimuth: Float[Tensor, "f"]
@@ -56,7 +44,8 @@ class Place:
     noise: Float[Tensor, "f 4"]
 
     def at(self, rows: Tensor) -> Place:
-        return Place(*(getattr(self, name)[rows] for name in self.__dataclass_fields__))
+        names = ("x", "y", "azimuth", "front", "beard", "flush", "wrinkle", "noise")
+        return Place(self.of.at(rows), *(getattr(self, name).index_select(0, rows) for name in names))
 
 
 @lru_cache(maxsize=1)
@@ -71,16 +60,11 @@ def noises() -> Float[Tensor, "cells 4"]:
     return torch.from_numpy(np.ascontiguousarray(white.transpose(1, 2, 0))).view(-1, 4)
 
 
-def noise_at(y: Tensor, azimuth: Tensor, shift: tuple[int, int]) -> Float[Tensor, "f 4"]:
-    """The noise on a head, moved by the person's own `shift`."""
-    row = (y * CELLS).long().add_(shift[0]).bitwise_and_(NOISE - 1)
-    column = (azimuth * (AROUND * CELLS)).long().add_(shift[1]).bitwise_and_(NOISE - 1)
+def noise_at(y: Tensor, azimuth: Tensor, of: Rows) -> Float[Tensor, "f 4"]:
+    """The noise on a head, moved by the person's own shift."""
+    row = (y * CELLS).long().add_(of.shift_down).bitwise_and_(NOISE - 1)
+    column = (azimuth * (AROUND * CELLS)).long().add_(of.shift_along).bitwise_and_(NOISE - 1)
     return noises().index_select(0, row.mul_(NOISE).add_(column))
-
-
-def shift_of(people: People) -> tuple[int, int]:
-    down, along = (people.ageing[0].abs() * 4096).long().tolist()
-    return int(down), int(along)
 
 
 def ramp(value: Tensor, colours: tuple[tuple[float, float, float], ...]) -> Tensor:
@@ -99,111 +83,141 @@ def skin_colour(people: People) -> Float[Tensor, "p 3"]:
     return ramp(people.melanin.clamp(0, 1), (PALE, TAN, DARK))
 
 
-def bare(look: Look, place: Place) -> Float[Tensor, "f 3"]:
+def bare(place: Place) -> Float[Tensor, "f 3"]:
     """Skin: melanin, blood, blotches, freckles, moles, wrinkles and the spots of age."""
-    people, noise = look.people, place.noise
-    rough = 1 - 0.6 * look.child
-    base = skin_colour(people)
-    red = place.flush * (1.2 + 0.6 * people.redness) * (1 + 0.4 * look.child) + 0.05 * rough * noise[:, COARSE]
-    red = red * (1 - 0.5 * people.melanin)
-    tone = 1 + (0.022 * rough) * noise[:, COARSE] + (0.012 * rough) * noise[:, MEDIUM] + (0.012 * rough) * noise[:, PORES]
-    tone = tone * (1 - place.wrinkle * (0.5 * min(look.old, 1.2) + 0.02)).clamp(min=0.35)
-    if look.old > 0.5:
-        spots = step(noise[:, FINE] + 0.5 * noise[:, MEDIUM], 1.7, 2.2) * (1 - people.melanin)
-        tone = tone * (1 - 0.22 * (look.old - 0.5) * spots)
-    flushed = torch.stack([1 - 0.03 * red, 1 - 0.26 * red, 1 - 0.24 * red], 1) * tone[:, None]
-    colour = flushed * (base * (1 - torch.tensor([0, 0.05, 0.05]) * people.redness[:, None]))
-    if people.freckles > 0:
-        middle = torch.exp(-(((place.y - 0.2) / 2.4) ** 2)) * place.front
-        spots = step(noise[:, FINE], 1.0, 1.5) * middle * people.freckles
-        colour = colour * (1 - spots[:, None] * torch.tensor([0.25, 0.38, 0.42]))
-    return _moles(people, place, colour)
+    of, (coarse, medium, fine, pores) = place.of, place.noise.unbind(1)
+    rough = of.rough
+    red = place.flush * of.blood + rough * (0.05 * coarse)
+    red = red * of.pale
+    tone = rough * (0.022 * coarse + 0.012 * medium + 0.012 * pores) + 1
+    tone = tone * torch.addcmul(torch.ones(()), place.wrinkle, of.lined, value=-1).clamp_(min=0.35)
+    spots = step(fine + 0.5 * medium, 1.7, 2.2)
+    tone = tone * torch.addcmul(torch.ones(()), spots, of.spotted, value=-1)
+    tints = torch.stack([tone * (1 - 0.03 * red), tone * (1 - 0.26 * red), tone * (1 - 0.24 * red)], 1)
+    colour = tints * of.skin
+    rows = (of.freckles > 0).nonzero()[:, 0]
+    if len(rows):
+        middle = torch.exp(-(((place.y[rows] - 0.2) / 2.4) ** 2)) * place.front[rows]
+        spots = step(fine[rows], 1.0, 1.5) * middle * of.freckles[rows]
+        colour[rows] *= 1 - spots[:, None] * torch.tensor([0.25, 0.38, 0.42])
+    return _moles(place, colour)
 
 
-def _moles(people: People, place: Place, colour: Tensor) -> Tensor:
-    for x, y, radius in people.moles[0].tolist():
-        if radius > 0:
-            distance = (place.x - x) ** 2 + (place.y - y) ** 2
-            rows = (distance < (3 * radius) ** 2).nonzero()[:, 0]
-            spot = torch.exp(-distance[rows] / (1.4 * radius**2)) * place.front[rows]
-            colour[rows] *= 1 - 0.8 * spot[:, None] * torch.tensor([0.7, 0.85, 0.9])
+def _moles(place: Place, colour: Tensor) -> Tensor:
+    rows = (place.front > 0.05).nonzero()[:, 0]
+    moles, x, y = place.of.at(rows).moles, place.x[rows], place.y[rows]
+    for index in range(moles.shape[1]):
+        centre_x, centre_y, radius = moles[:, index].unbind(1)
+        across, down = x - centre_x, y - centre_y
+        distance = across * across + down * down
+        near = (distance < 9 * radius * radius).nonzero()[:, 0]
+        spot = torch.exp(-distance[near] / (1.4 * radius[near] ** 2)) * place.front[rows[near]]
+        colour[rows[near]] *= 1 - 0.8 * spot[:, None] * torch.tensor([0.7, 0.85, 0.9])
     return colour
 
 
-def lips(look: Look, place: Place, skin: Tensor) -> tuple[Tensor, Tensor]:
+def lips(place: Place, skin: Tensor) -> tuple[Tensor, Tensor]:
     """Lips over skin, and how wet they are; the inside of the mouth and the teeth."""
-    people, x, y = look.people, place.x, place.y
+    of, x, y = place.of, place.x, place.y
     across = x.abs()
     bow = 0.60 - 0.14 * torch.exp(-((x / 0.25) ** 2)) + 0.06 * torch.exp(-(((across - 0.55) / 0.35) ** 2))
     shape = (1 - (across / 2.5) ** 2).clamp(min=0)
     top, bottom = -3.98 + bow * shape**0.8, -4.42 - 0.80 * shape**0.75
     inside = step(top - y, -0.07, 0.08) * step(y - bottom, -0.1, 0.12) * (across < 2.5)
-    made = people.lip_red * (1 - 0.75 * people.male) * (1 - look.child)
-    red = torch.tensor([0.66, 0.27, 0.30]) * (1 - 0.45 * people.melanin.clamp(max=1))
-    natural = skin * torch.tensor([0.90, 0.66, 0.66])
     upper = (0.9 - 0.06 * step(y, -4.3, -3.8))[:, None]
-    colour = skin + ((natural + (red - natural) * (0.7 * made)) * upper - skin) * (inside * (0.9 - 0.25 * look.old))[:, None]
+    natural = skin * torch.tensor([0.90, 0.66, 0.66])
+    painted = (natural + (of.lipstick - natural) * of.made_up[:, None]) * upper
+    colour = skin + (painted - skin) * (inside * of.full_lips)[:, None]
     slit = (-y - 3.98) / 0.44
     gap = (slit > -0.02) & (slit < 1.02) & (across < 2.4)
     line = torch.maximum(torch.exp(-(((y + 3.98) / 0.09) ** 2)), torch.exp(-(((y + 4.42) / 0.07) ** 2)))
     line = line * step(-across, -2.62, -2.3)
     colour = colour * (1 - 0.62 * line)[:, None]
-    dark = torch.tensor([0.30, 0.10, 0.10]) * (0.85 - 0.5 * min(look.opening / 2.4, 1.0))
-    teeth = step(-slit, -0.42, -0.34) * (0.95 if look.opening > 0.25 else 0.0) * step(-across, -2.2, -1.4)
-    hollow = dark + (torch.tensor([0.86, 0.83, 0.77]) - dark) * teeth[:, None]
-    return torch.where(gap[:, None], hollow, colour), inside * (1 - gap.float())
+    rows = gap.nonzero()[:, 0]
+    opening = of.opening[rows]
+    dark = torch.tensor([0.30, 0.10, 0.10]) * (0.85 - 0.5 * (opening / 2.4).clamp(max=1))[:, None]
+    teeth = step(-slit[rows], -0.42, -0.34) * (0.95 * (opening > 0.25)) * step(-across[rows], -2.2, -1.4)
+    colour[rows] = dark + (torch.tensor([0.86, 0.83, 0.77]) - dark) * teeth[:, None]
+    return colour, inside * ~gap
 
 
-def brow_line(people: People) -> tuple[Tensor, Tensor, Tensor]:
-    """Of the person's brows: length, height of the inner end and of the arch above it, cm."""
-    length, height, arch, _, _ = people.brow.unbind(1)
+def brow_line(brow: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Of brows (k, 5): length, height of the inner end and of the arch above it, cm."""
+    length, height, arch, _, _ = brow.unbind(1)
     return 3.15 + 0.25 * length, 4.20 + 0.18 * height, (0.38 + 0.18 * arch).clamp(min=0.05)
 
 
-def brow_middle(people: People, along: Tensor) -> Tensor:
+def brow_middle(brow: Tensor, along: Tensor) -> Tensor:
     """Template height of the brow's middle, `along` from its inner end (0) to its outer one (1)."""
-    _, height, arch = brow_line(people)
+    _, height, arch = brow_line(brow)
     return height + arch * (1 - ((along - 0.62) / 0.62) ** 2)
 
 
-def brows(look: Look, place: Place) -> Float[Tensor, "f"]:
+def brows(place: Place) -> Float[Tensor, "f"]:
     """How much brow there is (0..1): hairs that lie outwards."""
-    people = look.people
-    _, _, _, width, dense = people.brow.unbind(1)
-    along = (place.x.abs() - 1.3) / brow_line(people)[0]
-    thick = (0.30 + 0.07 * width + 0.09 * people.male).clamp(0.14, 0.55) * (1 - 0.25 * look.child)
+    of = place.of
+    _, _, _, width, dense = of.brow.unbind(1)
+    along = (place.x.abs() - 1.3) / brow_line(of.brow)[0]
+    thick = (0.30 + 0.07 * width + 0.09 * of.male).clamp(0.14, 0.55) * (1 - 0.25 * of.child)
     thick = thick * (1 - 0.6 * along.clamp(0, 1) ** 1.5) * (0.75 + 0.25 * step(along, -0.05, 0.2))
-    off = (place.y - brow_middle(people, along)) / thick
+    off = (place.y - brow_middle(of.brow, along)) / thick
     there = step(-off.abs(), -1.35, -0.55) * step(along, -0.06, 0.06) * step(-along, -1.06, -0.9)
     hairs = 0.85 + 0.18 * place.noise[:, PORES].clamp(-1.5, 1)
-    strong = (0.72 + 0.16 * dense.clamp(-2, 1.2)) * (1 - 0.25 * look.child) * (1 - 0.2 * look.old)
+    strong = (0.72 + 0.16 * dense.clamp(-2, 1.2)) * (1 - 0.25 * of.child) * (1 - 0.2 * of.old)
     return (there * hairs * strong * place.front).clamp(0, 0.97)
 
 
-def scalp(look: Look, place: Place) -> Tensor:
+def scalp(place: Place) -> Tensor:
     """Where hair grows on the head (0..1), thinly at its line."""
-    line = look.hair.scalp[strand(place.azimuth)]
+    line = place.of.looked_up("scalp", strand(place.azimuth))
     ragged = 0.22 * place.noise[:, FINE] + 0.12 * place.noise[:, PORES]
     cover = step(place.y - line + ragged, -0.3, 0.45)
-    return cover * step(look.hair.bald_above - place.y + 0.5 * ragged, -0.4, 0.6)
+    return cover * step(place.of.bald_above - place.y + 0.5 * ragged, -0.4, 0.6)
 
 
-def beard(look: Look, place: Place) -> Tensor:
+def beard(place: Place) -> Tensor:
     """Full, around the mouth, moustache or chin beard; every man has a shadow of one (0..1)."""
-    people, across, y = look.people, place.x.abs(), place.y
-    grown_up = min(max((float(look.photos.age) - 15) / 6, 0), 1) * float(people.male)
-    styles = (torch.ones_like(y), step(-across, -2.9, -2.4), step(y, -3.7, -3.3) * (across < 2.5), step(-across, -1.9, -1.4) * (y < -4.9))
+    of, across, y = place.of, place.x.abs(), place.y
+    around = step(-across, -2.9, -2.4)
+    moustache = step(y, -3.7, -3.3) * (across < 2.5)
+    chin = step(-across, -1.9, -1.4) * (y < -4.9)
+    styles = torch.stack([torch.ones_like(y), around, moustache, chin], 1)
+    full = styles.gather(1, of.beard_style[:, None])[:, 0] * of.grown_beard
     hairs = 1 + 0.22 * place.noise[:, PORES] + 0.12 * place.noise[:, FINE]
-    full = styles[int(people.beard_style)] * float(people.beard * look.photos.beard)
-    shadow = 0.17 * float(people.hair_dark)
-    return (place.beard * (full.clamp(min=shadow) if shadow else full) * grown_up * hairs).clamp(0, 0.95)
+    return (place.beard * torch.maximum(full, of.stubble) * hairs).clamp(0, 0.95)
 
 
-def strands(place: Place, hair: Hair) -> Float[Tensor, "f"]:
+def strands(place: Place) -> Float[Tensor, "f"]:
     """Light and dark strands of hair, around 1."""
-    wobble = hair.curl * (2.2 * torch.sin(place.y * 2.4 + place.azimuth * 3) + 1.2 * torch.sin(place.y * 5 + place.azimuth * 11))
-    column = (place.azimuth * (AROUND * CELLS * 0.8) + wobble * 2).long().bitwise_and_(NOISE - 1)
-    along = 0.10 + 0.5 * hair.curl
-    row = (place.y * (CELLS * along)).long().bitwise_and_(NOISE - 1)
+    curl = place.of.curl
+    wobble = curl * (4.4 * torch.sin(place.y * 2.4 + place.azimuth * 3))
+    column = (place.azimuth * (AROUND * CELLS * 0.8) + wobble).long().bitwise_and_(NOISE - 1)
+    row = (place.y * (CELLS * (0.10 + 0.5 * curl))).long().bitwise_and_(NOISE - 1)
     grain = noises().index_select(0, row.mul_(NOISE).add_(column))  # long along the hair, fine across it
     return (1 + 0.11 * grain[:, FINE] + 0.05 * grain[:, PORES] + 0.13 * grain[:, MEDIUM]).clamp_(0.5, 1.6)
+
+
+def tables(people: People, photos: Photos, child: Tensor, old: Tensor) -> dict[str, Tensor]:
+    """What the formulas above read of every image beside the tables of people and photographs."""
+    age = old.clamp(max=1.2)
+    grown_up = ((photos.age - 15) / 6).clamp(0, 1) * people.male
+    melanin = people.melanin.clamp(max=1)
+    shift = (people.ageing.abs() * 4096).long()
+    skin = skin_colour(people) * (1 - torch.tensor([0, 0.05, 0.05]) * people.redness[:, None])
+    return {
+        "skin": skin,
+        "rough": 1 - 0.6 * child.clamp(max=1.2),
+        "blood": (1.2 + 0.6 * people.redness) * (1 + 0.4 * child),
+        "pale": 1 - 0.5 * people.melanin,
+        "lined": 0.5 * age + 0.02,
+        "spotted": 0.22 * (old - 0.5).clamp(min=0) * (1 - melanin),
+        "lipstick": torch.tensor([0.66, 0.27, 0.30]) * (1 - 0.45 * melanin[:, None]),
+        "made_up": 0.7 * people.lip_red * (1 - 0.75 * people.male) * (1 - child).clamp(min=0),
+        "full_lips": 0.9 - 0.25 * age,
+        "grown_beard": people.beard * photos.beard * grown_up,
+        "stubble": 0.17 * people.hair_dark * grown_up,
+        "shift_down": shift[:, 0],
+        "shift_along": shift[:, 1],
+        "child": child,
+        "old": old,
+    }

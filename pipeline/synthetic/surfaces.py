@@ -127,16 +127,16 @@ def shell_texels(rows: int, columns: int, kept: tuple[int, int]) -> tuple[Grid, 
     return down, across
 
 
-def ear(size: Tensor, out: Tensor, tilt: float = 0.16) -> Float[Tensor, "3 k"]:
-    """An ear at the origin that points to +x and back; `size` and `out` are factors around 1."""
+def ear(tilt: float = 0.16) -> Float[Tensor, "3 k"]:
+    """An ear at the origin that points to +x and back."""
     up = torch.linspace(-1, 1, EAR[0])[:, None]
     along = torch.linspace(0, 1, EAR[1])[None]
     width = (1 - (up * 0.99) ** 2).clamp(min=0).sqrt() * (1.0 + 0.25 * up) + 0.02
     rim = torch.exp(-(((along - 0.88) / 0.12) ** 2)) * 0.32
     hollow = 0.55 * torch.exp(-(((along - 0.5) / 0.2) ** 2)) * torch.exp(-((up / 0.6) ** 2))
-    x = (0.05 + 0.95 * along**0.8 + rim - hollow).expand(EAR) * out
-    z = (-1.85 * along * width - tilt * 2.9 * up) * size
-    y = (2.9 * up * size).expand(EAR)
+    x = (0.05 + 0.95 * along**0.8 + rim - hollow).expand(EAR)
+    z = (-1.85 * along * width - tilt * 2.9 * up)
+    y = (2.9 * up).expand(EAR)
     return torch.stack([part.reshape(-1) for part in (x, y, z)])
 
 

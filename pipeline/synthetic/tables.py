@@ -36,7 +36,10 @@ class Tables:
     chart: places.Chart
     hair: hair.Shell
     hat: hair.Shell
+    ear: Float[Tensor, "3 e"]
     stiff: Float[Tensor, "n"]
+    quad_y: dict[str, Tensor]  # template heights of the middles of the quads of head and hair
+    quad_strand: dict[str, Tensor]  # and the strands of hair they lie on
     outline: Int[Tensor, "k"]
     masked: Bool[Tensor, "68"]  # landmarks that a face mask covers
     anchors: list[int]  # vertices: the eyes, the nose's bridge, beside the ears, the forehead
@@ -58,6 +61,7 @@ def tables() -> Tables:
     height = torch.from_numpy(head.y.astype(np.float32)).reshape(-1)
     stiff[layout.vertices["head"]] = 1 - hair.step(-height, *STIFF)
     stiff[layout.vertices["hair"]] = 1 - hair.step(-shells["hair"].y, *STIFF)
+    quad_y, quad_strand = _quads(layout)
     return Tables(
         head=head,
         layout=layout,
@@ -70,7 +74,10 @@ def tables() -> Tables:
         chart=places.Chart.of(head),
         hair=shells["hair"],
         hat=shells["hat"],
+        ear=surfaces.ear(),
         stiff=stiff,
+        quad_y=quad_y,
+        quad_strand=quad_strand,
         outline=_outline(head),
         masked=_masked(head),
         anchors=_anchors(head),
@@ -105,3 +112,12 @@ def _anchors(head: templates.Template) -> list[int]:
     face = [head.nearest(*place) for place in ((-3.15, 2.5), (3.15, 2.5), (0, 2.2), (0, 7.2))]
     sides = [int(((head.azimuth - turn) ** 2 + (head.y - 0.5) ** 2).argmin()) for turn in (1.55, -1.55)]
     return [*face[:3], *sides, face[3]]
+
+
+def _quads(layout: surfaces.Layout) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
+    """Template heights and strands of the middles of quads of the head and of the hair."""
+    cuts = {"head": surfaces.CUTS, "hair": surfaces.SHELL_CUTS}
+    texels = {"head": layout.texels[: (layout.quads["head"].stop) * surfaces.CUTS**2], "hair": layout.strands["hair"]}
+    middle = {name: table.view(-1, cuts[name] ** 2, 8)[:, cuts[name] ** 2 // 2] for name, table in texels.items()}
+    heights = {name: table[:, surfaces.Y].contiguous() for name, table in middle.items()}
+    return heights, {name: hair.strand(table[:, surfaces.AZIMUTH]) for name, table in middle.items()}
