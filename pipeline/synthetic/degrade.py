@@ -12,6 +12,8 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from pipeline.synthetic.sampler import Photos
+
 Picture = npt.NDArray[np.float32]
 BLOTCHES = ((2, 0.5), (5, 0.25), (14, 0.08))  # cells a side, strength
 THINGS = 3  # out of focus, behind the face
@@ -31,6 +33,15 @@ class Settings:
     blur: float
     resolution: float
     noise: float
+
+
+def settings(photos: Photos) -> list[Settings]:
+    """Of every photograph."""
+    names = ("exposure", "saturation", "gamma", "blur", "resolution", "noise")
+    columns = [getattr(photos, name).tolist() for name in names]
+    balances = list(photos.balance.numpy())
+    rows = zip(*columns, balances, strict=True)
+    return [Settings(**dict(zip((*names, "balance"), row, strict=True))) for row in rows]
 
 
 def backdrop(generator: np.random.Generator, size: int) -> Picture:

@@ -1,7 +1,7 @@
 """Eyes: lids, the ball, iris, catchlight, lashes and the fold of the upper lid; and where lids meet.
 
 Eye coordinates are half eye widths from the eye's centre: x outwards (1 is the outer corner), y up.
-Shapes: f pixels near an eye.
+Shapes: f pixels near an eye, b photographs.
 """
 
 from __future__ import annotations
@@ -14,11 +14,12 @@ from pipeline.synthetic.hair import step
 from pipeline.synthetic.identity import People
 from pipeline.synthetic.rows import Rows
 from pipeline.synthetic.sampler import Photos
-from pipeline.synthetic.skin import Place, brow_line, brow_middle
+from pipeline.synthetic.skin import Place, arched, brow_line
 from pipeline.synthetic.template import EYE
 
 RADIUS = 1.45  # cm, half an eye's width
 IRIS, PUPIL = 0.405, 0.17
+MOVING = (*range(17, 27), *range(36, 48))  # brows and lids among the 68 points
 LASHES = (0.13, 0.07)  # how far the upper lashes and the lower rim reach
 
 
@@ -27,25 +28,25 @@ def lids(lid: Tensor, opened: Tensor, x: Tensor) -> tuple[Tensor, Tensor]:
     almond = (1 - x * x).clamp(min=0)
     corner = 0.05 * x
     lower = corner - 0.62 * lid * almond * (0.85 + 0.15 * opened.clamp(0, 1))
-    upper = corner + lid * 1.12 * almond**0.7 * (1 - 0.12 * x)
+    upper = corner + lid * 1.12 * torch.sqrt(almond) * torch.sqrt(torch.sqrt(almond)) * (1 - 0.12 * x)
     return lower + (upper - lower) * opened.clamp(0, 1.2), lower
 
 
-def landmarks(people: People, photos: Photos) -> tuple[Tensor, Tensor, Tensor]:
-    """Template x, y of the 10 brow and the 12 lid points, and their numbers among the 68."""
-    outwards = torch.tensor([-1.0, -0.38, 0.38, 1.0, 0.38, -0.38])  # to image right, left eye first
+def landmarks(people: People, photos: Photos) -> tuple[Tensor, Tensor]:
+    """Template x, y (b, 22) of the points in MOVING: brows, then lids."""
+    outwards = torch.tensor([[-1.0, -0.38, 0.38, 1.0, 0.38, -0.38]])  # to image right, left eye first
     x, y = [], []
     for side in (-1.0, 1.0):
         local = outwards * side * 0.98
-        upper, lower = lids(people.lid, photos.eye_open, local)
-        height = torch.where(torch.arange(6) < 4, upper, lower)
-        x.append(side * (EYE[0] + RADIUS * local))
-        y.append(EYE[1] + RADIUS * height)
-    along = torch.tensor([0.02, 0.27, 0.52, 0.77, 0.98])
-    across, middle = 1.3 + along * brow_line(people.brow)[0], brow_middle(people.brow, along)
-    x = [-across.flip(0), across, *x]
-    y = [middle.flip(0), middle, *y]
-    return torch.cat(x), torch.cat(y), torch.cat([torch.arange(17, 27), torch.arange(36, 48)])
+        upper, lower = lids(people.lid[:, None], photos.eye_open[:, None], local)
+        y.append(EYE[1] + RADIUS * torch.where(torch.arange(6) < 4, upper, lower))
+        x.append((side * (EYE[0] + RADIUS * local)).expand_as(y[-1]))
+    along = torch.tensor([[0.02, 0.27, 0.52, 0.77, 0.98]])
+    length, height, arch = (part[:, None] for part in brow_line(people.brow))
+    across, middle = 1.3 + along * length, arched(height, arch, along)
+    x = [-across.flip(1), across, *x]
+    y = [middle.flip(1), middle, *y]
+    return torch.cat(x, 1), torch.cat(y, 1)
 
 
 def near(place: Place) -> Tensor:

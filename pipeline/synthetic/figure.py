@@ -1,6 +1,6 @@
 """The figure of one picture: the head shaped by the moment, what is worn, turned and drawn as quads.
 
-Shapes: n vertices of all surfaces, f x f pixels of the frame. Positions in centimetres.
+Shapes: b photographs, n vertices of all surfaces, f x f pixels of the frame. Positions in centimetres.
 """
 
 from __future__ import annotations
@@ -12,7 +12,9 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from pipeline.synthetic import camera, eyes, hair, places, raster, surfaces, wear
+from pipeline.synthetic.identity import People
 from pipeline.synthetic.look import Look
+from pipeline.synthetic.sampler import Photos
 from pipeline.synthetic.tables import COLUMNS, ROWS, Tables
 
 UNDER = 1.2  # cm above the edge of the hair: skin is not seen there
@@ -30,21 +32,24 @@ class Figure:
     spots: Float[Tensor, "2 68"]  # the landmarks on the screen
 
 
-def draw(tables: Tables, head: Float[Tensor, "3 texels"], look: Look, frame: int) -> Figure:
-    """The figure of a person whose own head is `head`, in a frame of `frame` pixels."""
-    photos = look.photos
-    shaped = express(tables, head, look)
-    points = torch.zeros(3, tables.vertices)
-    drawn = {"head": shaped, **worn(tables, shaped, look)}
-    for name, grid in drawn.items():
-        points[:, tables.layout.vertices[name]] = grid
+def draw(
+    tables: Tables, heads: list[Tensor], people: People, photos: Photos, looks: list[Look], frame: int
+) -> list[Figure]:
+    """The figures of some photographs in frames of `frame` pixels; `heads` (3, texels) are the people's own."""
+    points = torch.zeros(len(looks), 3, tables.vertices)
+    shown = []
+    for row, (head, look) in enumerate(zip(heads, looks, strict=True)):
+        shaped = express(tables, head, look)
+        drawn = {"head": shaped, **worn(tables, shaped, look)}
+        for name, grid in drawn.items():
+            points[row, :, tables.layout.vertices[name]] = grid
+        shown.append(list(drawn))
     matrix = camera.rotation(photos.yaw, photos.pitch, photos.roll)
-    turned = camera.bend(camera.turn(matrix, points[None]), points[None], photos, tables.stiff)
-    around, weights = landmarks(tables, look)
-    marks = (turned[:, :, around] * weights).sum(2)
+    turned = camera.bend(camera.turn(matrix, points), points, photos, tables.stiff)
+    marks = landmarks(tables, turned, people, photos)
     view = camera.frame(marks, photos, frame)
-    screen = torch.cat([view.pixels(turned), turned[:, 2:]], 1)
-    return Figure(turned[0], screen[0], list(drawn), marks[0], view.pixels(marks)[0])
+    screen, spots = torch.cat([view.pixels(turned), turned[:, 2:]], 1), view.pixels(marks)
+    return [Figure(*each) for each in zip(turned, screen, shown, marks, spots, strict=True)]
 
 
 def express(tables: Tables, head: Float[Tensor, "3 texels"], look: Look) -> Float[Tensor, "3 texels"]:
@@ -62,12 +67,18 @@ def express(tables: Tables, head: Float[Tensor, "3 texels"], look: Look) -> Floa
     return shaped
 
 
-def landmarks(tables: Tables, look: Look) -> tuple[Int[Tensor, "4 68"], Float[Tensor, "4 68"]]:
-    """The four vertices around each landmark, and their weights."""
-    where = tables.landmarks.clone()
-    x, y, index = eyes.landmarks(look.people, look.photos)
-    where[:, index] = tables.chart.find(x, y)
-    return places.vertices(where, ROWS, COLUMNS)
+def landmarks(
+    tables: Tables, turned: Float[Tensor, "b 3 n"], people: People, photos: Photos
+) -> Float[Tensor, "b 3 68"]:
+    """The 68 points in camera coordinates: each between the four vertices around it."""
+    x, y = eyes.landmarks(people, photos)
+    where = tables.landmarks[:, None].repeat(1, len(x), 1)
+    where[:, :, list(eyes.MOVING)] = tables.chart.find(x.reshape(-1), y.reshape(-1)).view(2, *x.shape)
+    around, weights = places.vertices(where, ROWS, COLUMNS)
+    found = torch.zeros(len(x), 3, 68)
+    for corner, weight in zip(around, weights, strict=True):
+        found += turned.gather(2, corner[:, None].expand(-1, 3, -1)) * weight[:, None]
+    return found
 
 
 def worn(tables: Tables, head: Float[Tensor, "3 texels"], look: Look) -> dict[str, Tensor]:
@@ -148,7 +159,7 @@ def _cut(tables: Tables, samples: raster.Samples, name: str, look: Look) -> None
     else:
         tips = look.hair.tips.index_select(0, hair.strand(azimuth))
         gone = (y < tips) | (y > look.hair.bald_above)
-    samples.position[rows[gone], 0] = -9.0
+    samples.position[0, rows[gone]] = -9.0
 
 
 def normals(tables: Tables, figure: Figure) -> Float[Tensor, "n 3"]:

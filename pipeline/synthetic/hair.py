@@ -16,8 +16,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from pipeline.synthetic.identity import People
-from pipeline.synthetic.sampler import Photos
+from pipeline.synthetic.rows import Rows
 from pipeline.synthetic.styles import AROUND, CROP, STYLES, Style
 from pipeline.synthetic.template import AXIS
 
@@ -62,7 +61,7 @@ def strand(azimuth: Tensor) -> Tensor:
     return ((azimuth + math.pi) * (STRANDS / (2 * math.pi))).long().clamp_(0, STRANDS - 1)
 
 
-def worn(people: People, photos: Photos, styles: int) -> Hair:
+def worn(people: Rows, photos: Rows, styles: int) -> Hair:
     """The hair of one person (a row) in one photograph (a row) who has `styles` of them."""
     choice = min(int(float(photos.style) * styles), styles - 1)
     style = STYLES[int(people.styles[0, choice])]
@@ -123,7 +122,7 @@ class Shell:
     azimuth: Tensor
     outwards: Float[Tensor, "3 h"]
 
-    def fill(self, head: Float[Tensor, "3 n"], hair: Hair, photos: Photos) -> Float[Tensor, "3 h"]:
+    def fill(self, head: Float[Tensor, "3 n"], hair: Hair, photos: Rows) -> Float[Tensor, "3 h"]:
         """The shell around a shaped head (its vertices), in the same coordinates."""
         root = head.index_select(1, self.base)
         away = self.azimuth.abs()

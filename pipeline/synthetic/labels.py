@@ -45,10 +45,8 @@ def visible(
     """
     size = buffer.shape[-1]
     inside = (pixels >= 0).all(0) & (pixels < size).all(0)
-    column, row = pixels.floor().long().clamp(0, size - 1).unbind(0)
-    padded = torch.nn.functional.pad(buffer[None, None], (AROUND,) * 4, mode="replicate")[0, 0]
-    farthest = torch.full_like(depth, torch.inf)
-    for down, along in ((0, 0), (0, 1), (0, -1), (1, 0), (-1, 0)):
-        shown = padded[row + AROUND + down, column + AROUND + along]
-        farthest = torch.where(shown > -500, torch.minimum(farthest, shown), farthest)
+    column, row = pixels.floor().long().unbind(0)
+    beside = torch.tensor([[0, 0, 0, 1, -1], [0, 1, -1, 0, 0]])[:, :, None] * AROUND
+    shown = buffer[(row + beside[0]).clamp(0, size - 1), (column + beside[1]).clamp(0, size - 1)]
+    farthest = torch.where(shown > -500, shown, torch.inf).amin(0)
     return inside & (farthest <= depth + BEFORE)

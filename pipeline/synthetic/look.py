@@ -6,7 +6,6 @@ Shapes: b photographs.
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
-from typing import TypeVar
 
 import torch
 from jaxtyping import Float
@@ -15,6 +14,7 @@ from torch import Tensor
 from pipeline.synthetic import hair, shade, skin
 from pipeline.synthetic.hair import Hair
 from pipeline.synthetic.identity import People
+from pipeline.synthetic.rows import Rows
 from pipeline.synthetic.sampler import Photos
 
 CHILD, GROWN, AGED = 19.0, 14.0, (40.0, 32.0)  # years
@@ -25,8 +25,8 @@ NOT_SHADED = ("race", "shape", "hairline", "styles", "expression")  # fields tha
 class Look:
     """One person (a row) in one photograph (a row)."""
 
-    people: People
-    photos: Photos
+    people: Rows
+    photos: Rows
     hair: Hair
     child: float  # 0 grown up, 1 small
     old: float  # 0 young, about 1 at seventy
@@ -48,9 +48,9 @@ def of(
     old = ((photos.age - AGED[0]) / AGED[1]).clamp(0, 1.35) * (1 + 0.2 * people.ageing[:, 1])
     old = old.clamp(min=0)
     grey = ((old - 0.15) * 1.15).clamp(0, 0.95)
-    each = []
+    each, everything = [], (vars(people), vars(photos))
     for row, (young, aged) in enumerate(zip(child.tolist(), old.tolist(), strict=True)):
-        person, photo = one(people, row), one(photos, row)
+        person, photo = (Rows(table, torch.tensor([row])) for table in everything)
         each.append(Look(person, photo, hair.worn(person, photo, styles), young, aged))
     dark = colour * 0.62
     tables = {
@@ -68,11 +68,3 @@ def of(
         "opening": opening,
     }
     return Looks(each, tables)
-
-
-Table = TypeVar("Table", People, Photos)
-
-
-def one(table: Table, row: int) -> Table:
-    """The row of a table, as a table."""
-    return type(table)(**{field.name: getattr(table, field.name)[row : row + 1] for field in fields(table)})

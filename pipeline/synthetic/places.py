@@ -77,8 +77,8 @@ class Chart:
 
 
 def vertices(
-    places: Float[Tensor, "2 k"], rows: int, columns: int
-) -> tuple[Tensor, Float[Tensor, "4 k"]]:
+    places: Float[Tensor, "2 *k"], rows: int, columns: int
+) -> tuple[Tensor, Float[Tensor, "4 *k"]]:
     """The four vertices (4, k) around each place and their weights."""
     top = places[0].floor().clamp(0, rows - 2)
     left = places[1].floor()

@@ -29,7 +29,7 @@ class Samples:
     quad: Int[Tensor, "k"]
     s: Float[Tensor, "k"]
     t: Float[Tensor, "k"]
-    position: Float[Tensor, "k 3"]  # pixel x, pixel y, depth
+    position: Float[Tensor, "3 k"]  # pixel x, pixel y, depth
 
 
 def sample(
@@ -49,13 +49,15 @@ def sample(
     columns, lines = _cuts(along, below), _cuts(down, beside)
     count = (columns * lines)[:, 0].long()
     order = torch.repeat_interleave(torch.arange(len(kept), device=kept.device), count)
-    table = torch.cat([a, along, down, below - along, columns, lines, (count.cumsum(0) - count)[:, None]], 1)
-    first, by_s, by_t, by_both, wide, high, start = table.index_select(0, order).split((3, 3, 3, 3, 1, 1, 1), 1)
-    place = torch.arange(len(order), device=kept.device)[:, None] - start
+    start = (count.cumsum(0) - count)[:, None].float()
+    table = torch.cat([a, along, down, below - along, columns, lines, start], 1).t().contiguous()
+    rows = table.index_select(1, order)
+    wide, high = rows[12], rows[13]
+    place = torch.arange(len(order), device=kept.device) - rows[14]
     line = ((place + 0.5) / wide).floor_()  # whole numbers below 2^24: exact in float32
-    s, t = (place - line * wide + 0.5) / wide, (line + 0.5) / high
-    position = first + by_s * s + (by_t + by_both * s) * t
-    return Samples(quads.index_select(0, kept).index_select(0, order), s[:, 0], t[:, 0], position)
+    s, t = (place - line * wide).add_(0.5).div_(wide), (line + 0.5).div_(high)
+    position = (rows[9:12] * s).add_(rows[6:9]).mul_(t).add_(rows[3:6] * s).add_(rows[:3])
+    return Samples(quads.index_select(0, kept).index_select(0, order), s, t, position)
 
 
 def _facing(
@@ -81,7 +83,7 @@ def _cuts(one: Float[Tensor, "m 3"], other: Float[Tensor, "m 3"]) -> Float[Tenso
 def visible(samples: Samples, size: int) -> Int[Tensor, "size size"]:
     """The key of the sample that each pixel shows, -1 for none. The pixel (0, 0) covers 0..1."""
     rim = size + 2  # what is outside the frame lands on a rim of one pixel
-    x, y, depth = samples.position.unbind(1)
+    x, y, depth = samples.position
     column = x.clamp(-1, size).add_(1).long()
     row = y.clamp(-1, size).add_(1).long()
     steps = ((depth + DEPTH_RANGE) * DEPTH_STEPS).clamp_(0, (1 << 20) - 1).long()

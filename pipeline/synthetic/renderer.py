@@ -28,6 +28,7 @@ from pipeline.synthetic.tables import tables
 SUPERSAMPLING = 1.25
 HANDS = 0.4  # share of occluders that are hands
 Image = npt.NDArray[np.uint8]
+Mask = npt.NDArray[np.bool_]
 
 
 @dataclass(frozen=True)
@@ -108,16 +109,17 @@ class Renderer:
         `styles` is how many ways of wearing their hair people have, 1 to 3.
         """
         with one_thread():
-            opening = photos.expression[:, self.expression_names.index("open")]
-            looks = look.of(cast.people.take(who), photos, cast.hair[who], opening, styles)
-            drawn = [self.draw(cast.heads[row], each) for row, each in zip(who.tolist(), looks.each, strict=True)]
+            people, opening = cast.people.take(who), photos.expression[:, self.expression_names.index("open")]
+            looks = look.of(people, photos, cast.hair[who], opening, styles)
+            heads = [cast.heads[row] for row in who.tolist()]
+            figures = figure.draw(self.tables, heads, people, photos, looks.each, self.frame)
+            drawn = [self._drawn(shape, each) for shape, each in zip(figures, looks.each, strict=True)]
             colours = self._shade([each.pieces for each in drawn], looks.tables)
-            everything = zip(drawn, colours, looks.each, draws.generators, strict=True)
-            return [self._finish(*each) for each in everything]
+            pictures = self._expose(drawn, colours, photos, looks.tables["skin"], draws)
+            return self._label(drawn, pictures, looks.each)
 
-    def draw(self, head: Float[Tensor, "3 texels"], seen_as: Look) -> Drawn:
+    def _drawn(self, shape: Figure, seen_as: Look) -> Drawn:
         """What every pixel of a picture shows."""
-        shape = figure.draw(self.tables, head, seen_as, self.frame)
         seen = figure.rasterise(self.tables, shape, seen_as, self.frame)
         pieces = raster.fragments(seen, self.tables.layout.corners, figure.normals(self.tables, shape))
         return Drawn(shape, seen, pieces)
@@ -129,20 +131,36 @@ class Renderer:
         colour = shade.shade(raster.together(pieces), image, values, self.tables.layout)
         return list(colour.split(counts))
 
-    def _finish(self, drawn: Drawn, colour: Tensor, seen_as: Look, generator: np.random.Generator) -> Shot:
-        shape = drawn.figure
-        image, hidden = self._expose(colour, drawn.pieces.pixel, seen_as, generator)
-        points = labels.points68(shape.spots[None], SUPERSAMPLING)
-        outline = shape.screen[None, :2, self.tables.outline]
-        return Shot(
-            image,
-            _numbers(labels.box(outline, points, SUPERSAMPLING, self.size)),
-            _numbers(labels.points5(points)),
-            _numbers(points),
-            self._visible(drawn, seen_as, hidden),
-        )
+    def _expose(
+        self, drawn: list[Drawn], colours: list[Tensor], photos: Photos, skins: Tensor, draws: Draws
+    ) -> list[tuple[Image, Mask]]:
+        """The finished pictures, and where something before the face hides it."""
+        settings = degrade.settings(photos)
+        hands = (photos.occluder_kind < HANDS)[:, None]
+        paint = torch.where(hands, skins * 0.9, photos.occluder_colour).numpy()
+        places, there = photos.occluder_place.numpy(), (photos.occluder > 0).tolist()
+        found = []
+        for row, (each, colour, generator) in enumerate(zip(drawn, colours, draws.generators, strict=True)):
+            image = degrade.backdrop(generator, self.frame)
+            image.reshape(-1, 3)[each.pieces.pixel.numpy()] = colour.numpy()
+            hidden = np.zeros(image.shape[:2], np.bool_)
+            if there[row]:
+                hidden = degrade.occlude(image, places[row], paint[row], bool(hands[row]))
+            found.append((degrade.develop(image, self.size, settings[row], generator), hidden))
+        return found
 
-    def _visible(self, drawn: Drawn, seen_as: Look, hidden: npt.NDArray[np.bool_]) -> list[bool]:
+    def _label(self, drawn: list[Drawn], pictures: list[tuple[Image, Mask]], looks: list[Look]) -> list[Shot]:
+        spots = torch.stack([each.figure.spots for each in drawn])
+        outline = torch.stack([each.figure.screen[:2].index_select(1, self.tables.outline) for each in drawn])
+        points = labels.points68(spots, SUPERSAMPLING)
+        boxes = labels.box(outline, points, SUPERSAMPLING, self.size)
+        columns = zip(boxes, labels.points5(points), points, strict=True)
+        return [
+            Shot(image, *(_numbers(part) for part in truth), self._visible(each, seen_as, hidden))
+            for each, (image, hidden), seen_as, truth in zip(drawn, pictures, looks, columns, strict=True)
+        ]
+
+    def _visible(self, drawn: Drawn, seen_as: Look, hidden: Mask) -> list[bool]:
         """Of the 68 points: nothing drawn lies before them, no mask upon them, no thing before the face."""
         spots = drawn.figure.spots
         found = labels.visible(spots, drawn.figure.marks[2], raster.depths(drawn.seen))
@@ -151,26 +169,3 @@ class Renderer:
         if seen_as.photos.mask > 0:
             found &= ~self.tables.masked
         return [bool(value) for value in found.tolist()]
-
-    def _expose(
-        self, colour: Tensor, pixel: Tensor, seen_as: Look, generator: np.random.Generator
-    ) -> tuple[Image, npt.NDArray[np.bool_]]:
-        """The finished picture, and where something before the face hides it."""
-        photos = seen_as.photos
-        image = degrade.backdrop(generator, self.frame)
-        image.reshape(-1, 3)[pixel.numpy()] = colour.numpy()
-        hidden = np.zeros(image.shape[:2], np.bool_)
-        if photos.occluder > 0:
-            hand = bool(photos.occluder_kind < HANDS)
-            paint = skin.skin_colour(seen_as.people) * 0.9 if hand else photos.occluder_colour
-            hidden = degrade.occlude(image, photos.occluder_place[0].numpy(), paint[0].numpy(), hand)
-        settings = degrade.Settings(
-            exposure=float(photos.exposure),
-            saturation=float(photos.saturation),
-            gamma=float(photos.gamma),
-            balance=photos.balance[0].numpy(),
-            blur=float(photos.blur),
-            resolution=float(photos.resolution),
-            noise=float(photos.noise),
-        )
-        return degrade.develop(image, self.size, settings, generator), hidden

@@ -167,12 +167,18 @@ def light(
     of: Rows,
 ) -> Float[Tensor, "f 3"]:
     """What the lights of every photograph make of a surface."""
-    diffuse = ((normal * of.to_key).sum(1, keepdim=True) + wrap).div_(1 + wrap).clamp_(min=0)
-    second = ((normal * of.to_fill).sum(1, keepdim=True) * 0.85 + 0.15).clamp_(min=0)
-    shine = (normal * of.to_half).sum(1).clamp_(min=0).square_()
+    x, y, z = normal.t().contiguous()
+
+    def facing(direction: Tensor) -> Tensor:
+        a, b, c = direction.unbind(1)
+        return (x * a).add_(y * b).add_(z * c)
+
+    diffuse = (facing(of.to_key)[:, None] + wrap).div_(1 + wrap).clamp_(min=0)
+    second = (facing(of.to_fill)[:, None] * 0.85 + 0.15).clamp_(min=0)
+    shine = facing(of.to_half).clamp_(min=0).square_()
     shine = shine.square_().square_()  # to the 8th
     shine = shine * shine * (0.35 + 0.65 * shine)
-    sky = normal[:, 1:2] * 0.22 + 0.78
+    sky = y[:, None] * 0.22 + 0.78
     total = sky * of.ambient + diffuse * of.key_colour + second * of.fill_colour
     return colour * total + (shine * gloss * of.gloss)[:, None]
 

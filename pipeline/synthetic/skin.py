@@ -90,9 +90,9 @@ def bare(place: Place) -> Float[Tensor, "f 3"]:
     red = place.flush * of.blood + rough * (0.05 * coarse)
     red = red * of.pale
     tone = rough * (0.022 * coarse + 0.012 * medium + 0.012 * pores) + 1
-    tone = tone * torch.addcmul(torch.ones(()), place.wrinkle, of.lined, value=-1).clamp_(min=0.35)
+    tone = tone * (1 - place.wrinkle * of.lined).clamp_(min=0.35)
     spots = step(fine + 0.5 * medium, 1.7, 2.2)
-    tone = tone * torch.addcmul(torch.ones(()), spots, of.spotted, value=-1)
+    tone = tone * (1 - spots * of.spotted)
     tints = torch.stack([tone * (1 - 0.03 * red), tone * (1 - 0.26 * red), tone * (1 - 0.24 * red)], 1)
     colour = tints * of.skin
     rows = (of.freckles > 0).nonzero()[:, 0]
@@ -121,8 +121,9 @@ def lips(place: Place, skin: Tensor) -> tuple[Tensor, Tensor]:
     of, x, y = place.of, place.x, place.y
     across = x.abs()
     bow = 0.60 - 0.14 * torch.exp(-((x / 0.25) ** 2)) + 0.06 * torch.exp(-(((across - 0.55) / 0.35) ** 2))
-    shape = (1 - (across / 2.5) ** 2).clamp(min=0)
-    top, bottom = -3.98 + bow * shape**0.8, -4.42 - 0.80 * shape**0.75
+    shape = torch.sqrt((1 - (across / 2.5) ** 2).clamp(min=0))
+    soft = shape * torch.sqrt(shape)
+    top, bottom = -3.98 + bow * soft, -4.42 - 0.80 * soft
     inside = step(top - y, -0.07, 0.08) * step(y - bottom, -0.1, 0.12) * (across < 2.5)
     upper = (0.9 - 0.06 * step(y, -4.3, -3.8))[:, None]
     natural = skin * torch.tensor([0.90, 0.66, 0.66])
@@ -147,9 +148,8 @@ def brow_line(brow: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     return 3.15 + 0.25 * length, 4.20 + 0.18 * height, (0.38 + 0.18 * arch).clamp(min=0.05)
 
 
-def brow_middle(brow: Tensor, along: Tensor) -> Tensor:
-    """Template height of the brow's middle, `along` from its inner end (0) to its outer one (1)."""
-    _, height, arch = brow_line(brow)
+def arched(height: Tensor, arch: Tensor, along: Tensor) -> Tensor:
+    """Template height of a brow's middle, `along` from its inner end (0) to its outer one (1)."""
     return height + arch * (1 - ((along - 0.62) / 0.62) ** 2)
 
 
@@ -157,10 +157,11 @@ def brows(place: Place) -> Float[Tensor, "f"]:
     """How much brow there is (0..1): hairs that lie outwards."""
     of = place.of
     _, _, _, width, dense = of.brow.unbind(1)
-    along = (place.x.abs() - 1.3) / brow_line(of.brow)[0]
+    length, height, arch = brow_line(of.brow)
+    along = (place.x.abs() - 1.3) / length
     thick = (0.30 + 0.07 * width + 0.09 * of.male).clamp(0.14, 0.55) * (1 - 0.25 * of.child)
-    thick = thick * (1 - 0.6 * along.clamp(0, 1) ** 1.5) * (0.75 + 0.25 * step(along, -0.05, 0.2))
-    off = (place.y - brow_middle(of.brow, along)) / thick
+    thick = thick * (1 - 0.6 * along.clamp(0, 1) ** 2) * (0.75 + 0.25 * step(along, -0.05, 0.2))
+    off = (place.y - arched(height, arch, along)) / thick
     there = step(-off.abs(), -1.35, -0.55) * step(along, -0.06, 0.06) * step(-along, -1.06, -0.9)
     hairs = 0.85 + 0.18 * place.noise[:, PORES].clamp(-1.5, 1)
     strong = (0.72 + 0.16 * dense.clamp(-2, 1.2)) * (1 - 0.25 * of.child) * (1 - 0.2 * of.old)
