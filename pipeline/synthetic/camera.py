@@ -60,7 +60,9 @@ def bend(
     stiff: Float[Tensor, "n"],
 ) -> Float[Tensor, "b 3 n"]:
     """`turned` where `stiff` is 1, and `points` turned as the shoulders are where it is 0."""
-    shoulders = [angle * share for angle, share in zip((photos.yaw, photos.pitch, photos.roll), BODY, strict=True)]
+    shoulders = [
+        angle * share for angle, share in zip((photos.yaw, photos.pitch, photos.roll), BODY, strict=True)
+    ]
     body = turn(rotation(*shoulders), points)
     return (turned - body).mul_(stiff).add_(body)
 

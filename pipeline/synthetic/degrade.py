@@ -56,7 +56,9 @@ def backdrop(generator: np.random.Generator, size: int) -> Picture:
     strength = generator.random(dtype=np.float32)
     for cells, height in BLOTCHES:
         pattern = _normal(generator, cells, cells, 1) + np.float32(0.2) * _normal(generator, cells, cells, 3)
-        total += cv2.resize(pattern * (np.float32(0.35 * height) * strength), (few, few), interpolation=cv2.INTER_LINEAR)
+        total += cv2.resize(
+            pattern * (np.float32(0.35 * height) * strength), (few, few), interpolation=cv2.INTER_LINEAR
+        )
     soft = cv2.GaussianBlur(np.clip(total, 0.02, 1), (5, 5), 1.2)
     return np.asarray(cv2.resize(soft, (size, size), interpolation=cv2.INTER_LINEAR), np.float32)
 
@@ -106,7 +108,9 @@ def _hand(across: Picture, down: Picture) -> Picture:
     """Four fingers and the back of a hand that comes from below: 1 in the middle of each, 0 at its edge."""
     palm = 1 - (across / 0.85) ** 4 - ((down - 1.1) / 0.9) ** 4
     fingers = [
-        1 - ((across - 0.43 * (k - 1.5)) / 0.2) ** 2 - np.clip((-0.75 + 0.12 * (k - 1.6) ** 2 - down) / 0.22, 0, None) ** 2
+        1
+        - ((across - 0.43 * (k - 1.5)) / 0.2) ** 2
+        - np.clip((-0.75 + 0.12 * (k - 1.6) ** 2 - down) / 0.22, 0, None) ** 2
         for k in range(4)
     ]
     reach = [np.where(down < 0.7, finger, -1.0) for finger in fingers]

@@ -46,8 +46,14 @@ def _wrinkle(head: Template) -> Grid:
 def _shadow(head: Template) -> Grid:
     bump, bumps, y = head.bump, head.bumps, head.y
     eyes = 0.28 * bumps(1.6, 2.6, 0.5, 0.7) + 0.22 * bumps(3.0, 3.35, 1.3, 0.32)
-    under_chin = 0.5 * smoothstep(-y, 8.6, 10.0) * (1 - smoothstep(-y, 11.5, 14.5)) * smoothstep(head.z, -7, -2)
-    nose = 0.7 * bumps(0.66, -2.02, 0.26, 0.13) + 0.25 * bump(0, -2.4, 1.2, 0.3) + 0.2 * bumps(1.75, -1.5, 0.16, 0.5)
+    under_chin = (
+        0.5 * smoothstep(-y, 8.6, 10.0) * (1 - smoothstep(-y, 11.5, 14.5)) * smoothstep(head.z, -7, -2)
+    )
+    nose = (
+        0.7 * bumps(0.66, -2.02, 0.26, 0.13)
+        + 0.25 * bump(0, -2.4, 1.2, 0.3)
+        + 0.2 * bumps(1.75, -1.5, 0.16, 0.5)
+    )
     mouth = 0.2 * bump(0, -5.7, 1.4, 0.28) + 0.25 * bumps(2.6, -4.2, 0.25, 0.25)
     fold = 0.1 * bell(np.abs(head.x) - 2.0 - 0.42 * (-1.2 - y), 0, 0.25) * bell(y, -2.6, 0.9) * head.front
     return np.asarray(1 - eyes - under_chin - nose - mouth - fold)

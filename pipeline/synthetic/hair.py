@@ -66,14 +66,18 @@ def worn(people: Rows, photos: Rows, styles: int) -> Hair:
     choice = min(int(float(photos.style) * styles), styles - 1)
     style = STYLES[int(people.styles[0, choice])]
     day, curl, line = photos.hair[0].tolist(), float(people.curl), people.hairline[0].tolist()
-    lost = float(people.bald) * min(max((float(photos.age) - THINNING[0]) / (THINNING[1] - THINNING[0]), 0), 1)
+    lost = float(people.bald) * min(
+        max((float(photos.age) - THINNING[0]) / (THINNING[1] - THINNING[0]), 0), 1
+    )
     bald = lost > 0.25
     if bald:
         style = STYLES[1]
     turn = np.linspace(-math.pi, math.pi, STRANDS, endpoint=False)
     scalp = _hairline(turn, BALD if bald else CROP, line, float(people.male))
     edge = scalp if style.edge == CROP else _edge(turn, style, day, scalp)
-    ragged = (0.22 + 0.05 * abs(day[3])) * (0.6 if style.curly else 1.0) * (1 + np.clip((3 - edge) / 6, 0, 1.5))
+    ragged = (
+        (0.22 + 0.05 * abs(day[3])) * (0.6 if style.curly else 1.0) * (1 + np.clip((3 - edge) / 6, 0, 1.5))
+    )
     seed = int(abs(day[4]) * 1e6)
     noise = np.random.Generator(np.random.PCG64(seed)).standard_normal(STRANDS)
     wide = np.convolve(np.tile(noise, 3), np.full(9, 1 / 5), "same")[STRANDS : 2 * STRANDS]
@@ -81,7 +85,10 @@ def worn(people: Rows, photos: Rows, styles: int) -> Hair:
     volume = math.exp(0.22 * day[1])
     return Hair(
         style,
-        *(torch.from_numpy(array.astype(np.float32)) for array in (scalp, edge, edge + ragged * flat * (0.4 * noise + wide))),
+        *(
+            torch.from_numpy(array.astype(np.float32))
+            for array in (scalp, edge, edge + ragged * flat * (0.4 * noise + wide))
+        ),
         bald_above=9.6 + 2.5 * (1 - lost) if bald else NO_CAP,
         top=style.top * volume * (0.5 if bald else 1),
         sides=style.sides * volume * (0.6 if bald else 1),
@@ -121,37 +128,56 @@ class Shell:
     y: Tensor
     azimuth: Tensor
     outwards: Float[Tensor, "3 h"]
+    patterns: dict[str, Tensor]  # by name, see `patterns`
 
     def fill(self, head: Float[Tensor, "3 n"], hair: Hair, photos: Rows) -> Float[Tensor, "3 h"]:
         """The shell around a shaped head (its vertices), in the same coordinates."""
-        root = head.index_select(1, self.base)
-        away = self.azimuth.abs()
-        thick = self._thickness(hair, away) * (0.35 if photos.hat > 0 else 1.0)
-        phase = photos.hair[0, 5]
-        lumps = torch.sin(self.azimuth * 9 + self.y * 0.9 + phase) * torch.sin(self.y * 1.7 + self.azimuth * 4)
-        waves = torch.sin(self.azimuth * 23 + phase * 3) * (1 - hair.curl)
-        thick = thick * (1 + (0.08 + 0.22 * hair.curl) * lumps + 0.06 * waves)
-        points = root + self.outwards * thick
+        thick, known = self._thickness(hair), self.patterns
+        phase = float(photos.hair[0, 5])
+        rough = (0.08 + 0.22 * hair.curl) * (
+            known["lumps"] * math.cos(phase) + known["hollows"] * math.sin(phase)
+        )
+        rough = rough + known["waves"] * (0.06 * (1 - hair.curl)) + 1
+        thick = thick * rough * (0.35 if photos.hat > 0 else 1.0)
+        points = head.index_select(1, self.base).add_(self.outwards * thick)
         return self._hang(points, hair, phase) if hair.style.long else points
 
-    def _thickness(self, hair: Hair, away: Tensor) -> Tensor:
-        high = step(self.y, 3.0, 10.0)
-        total = hair.sides + (hair.top - hair.sides) * high
-        total = total + hair.front * step(self.y, 6.5, 9.5) * (1 - step(away, 0.5, 1.4))
-        above = self.y - hair.edge[strand(self.azimuth)]
-        body = hair.style.body
-        taper = body + (1 - body) * step(above, -0.2, 2.4)
-        near = (1 - step(away, 1.15, 1.5)) if hair.style.long else torch.ones_like(away)
-        bald = 0.2 + 0.8 * step(hair.bald_above - self.y, 0.0, 3.0)
-        return (total * (1 + (taper - 1) * near) + 0.12) * bald
+    def _thickness(self, hair: Hair) -> Tensor:
+        known, body = self.patterns, hair.style.body
+        total = known["high"] * (hair.top - hair.sides) + hair.sides
+        if hair.front:
+            total += known["front"] * hair.front
+        above = self.y - hair.edge.index_select(0, known["strand"])
+        taper = step(above, -0.2, 2.4).mul_(1 - body).add_(body)
+        if hair.style.long:
+            taper = (taper - 1) * known["facing"] + 1
+        total = total * taper + 0.12
+        if hair.bald_above < NO_CAP:
+            total = total * (0.2 + 0.8 * step(hair.bald_above - self.y, 0.0, 3.0))
+        return total
 
-    def _hang(self, points: Tensor, hair: Hair, phase: Tensor) -> Tensor:
+    def _hang(self, points: Tensor, hair: Hair, phase: float) -> Tensor:
         """Below its widest place hair falls straight, in waves if it is curly."""
         x, z = points[0], points[2] - AXIS
         around = torch.sqrt(x * x + z * z)
-        widest = around.view(self.shape).cummax(0).values.view(-1)
-        down = (-self.y - 1).clamp(min=0)
-        fall = widest * (1 - 0.012 * down) + 0.25 * hair.curl * torch.sin(self.y * 1.6 + self.azimuth * 5 + phase)
-        hangs = step(self.azimuth.abs(), 0.95, 1.2) * step(-self.y, -3.0, 0.0)
-        stretch = 1 + (fall / around - 1).clamp(min=-0.3) * hangs
+        fall = around.view(self.shape).cummax(0).values.view(-1) * self.patterns["falling"]
+        fall = fall + (0.25 * hair.curl) * torch.sin(self.y * 1.6 + self.azimuth * 5 + phase)
+        stretch = (fall / around - 1).clamp_(min=-0.3).mul_(self.patterns["hangs"]).add_(1)
         return torch.stack([x * stretch, points[1], z * stretch + AXIS])
+
+
+def patterns(y: Float[Tensor, "h"], azimuth: Float[Tensor, "h"]) -> dict[str, Tensor]:
+    """What never changes at the vertices of a shell."""
+    away = azimuth.abs()
+    beat = torch.sin(y * 1.7 + azimuth * 4)
+    return {
+        "strand": strand(azimuth),
+        "high": step(y, 3.0, 10.0),
+        "front": step(y, 6.5, 9.5) * (1 - step(away, 0.5, 1.4)),
+        "facing": 1 - step(away, 1.15, 1.5),
+        "lumps": torch.sin(azimuth * 9 + y * 0.9) * beat,
+        "hollows": torch.cos(azimuth * 9 + y * 0.9) * beat,
+        "waves": torch.sin(azimuth * 23),
+        "falling": 1 - 0.012 * (-y - 1).clamp(min=0),
+        "hangs": step(away, 0.95, 1.2) * step(-y, -3.0, 0.0),
+    }

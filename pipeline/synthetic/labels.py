@@ -40,7 +40,7 @@ def visible(
 ) -> Bool[Tensor, "k"]:
     """Which points (pixels of the frame, depth in cm) lie in the frame with nothing before them.
 
-    `buffer` is the depth that each pixel shows. A pixel beside the point may speak for it, because the
+    `buffer` is the depth of the face where a pixel shows the face, else infinite. A pixel beside the point may speak for it, because the
     point's own may show the near rim of an edge that the point lies on.
     """
     size = buffer.shape[-1]
@@ -48,5 +48,4 @@ def visible(
     column, row = pixels.floor().long().unbind(0)
     beside = torch.tensor([[0, 0, 0, 1, -1], [0, 1, -1, 0, 0]])[:, :, None] * AROUND
     shown = buffer[(row + beside[0]).clamp(0, size - 1), (column + beside[1]).clamp(0, size - 1)]
-    farthest = torch.where(shown > -500, shown, torch.inf).amin(0)
-    return inside & (farthest <= depth + BEFORE)
+    return inside & (shown.amin(0) <= depth + BEFORE)

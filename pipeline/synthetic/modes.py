@@ -205,7 +205,9 @@ def _old(head: Template) -> Grid:
     side, bump, bumps = head.side, head.bump, head.bumps
     jowls = side * 0.4 * bumps(4.4, -6.2, 1.3, 1.1) - side * 0.3 * bumps(4.8, -1.8, 1.5, 1.5)
     sag = -0.5 * bumps(4.0, -5.6, 1.6, 1.4) - 0.35 * bump(0, -1.2, 1.3, 1.0)
-    lids = -0.28 * bumps(3.7, 3.3, 1.5, 0.7) - 0.2 * bumps(2.6, -4.2, 1.3, 1.1) - 0.2 * bumps(3.4, 4.5, 1.5, 0.7)
+    lids = (
+        -0.28 * bumps(3.7, 3.3, 1.5, 0.7) - 0.2 * bumps(2.6, -4.2, 1.3, 1.1) - 0.2 * bumps(3.4, 4.5, 1.5, 0.7)
+    )
     hollow = -0.4 * bumps(4.4, -2, 1.4, 1.4) - 0.3 * bumps(2.9, 3.0, 1.4, 0.8)
     bags = 0.24 * bumps(2.8, 1.3, 1, 0.35) - 0.2 * bump(0, -4.1, 1.6, 0.8)
     folds = 0.3 * bumps(3.5, -6.3, 1.2, 1.0) - 0.3 * bumps(2.9, -3.0, 0.35, 1.2)

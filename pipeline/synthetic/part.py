@@ -25,7 +25,7 @@ from pipeline.synthetic.world import (
     photo_seed,
 )
 
-PEOPLE, PHOTOGRAPHS = 4, 20  # at a time; they change memory and speed, never an image
+PEOPLE, PHOTOGRAPHS = 4, 10  # at a time; they change memory and speed, never an image
 
 
 @dataclass(frozen=True)
@@ -92,7 +92,7 @@ class Studio:
         if self.part == "test":
             kinds = [protocols.KINDS[order.image.rsplit("_", 1)[0]] for order in orders]
             photos = staging.staged(photos, kinds, draws)
-        shots = draw.photograph(cast, who, photos, draws)
+        shots = draw.photograph(cast, who, photos, draws, self.world.hair_styles)
         for row, (order, shot) in enumerate(zip(orders, shots, strict=True)):
             yield self._sample(cast, order, shot, photos, row)
 
@@ -107,6 +107,7 @@ class Studio:
             box=shot.box,
             points5=shot.points5,
             points68=shot.points68,
+            visible68=shot.visible68,
             age=round(float(photos.age[row]), 2),
             gender=int(cast.people.male[order.row]),
             race=int(cast.people.race[order.row]),

@@ -10,7 +10,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 import torch
 from jaxtyping import Float
 from torch import Tensor
@@ -40,8 +39,14 @@ def locate(head: Template, x: Grid, y: Grid) -> Grid:
     grids, tiny = (head.x + behind, head.y + 0 * behind), 0.02
     for _ in range(NEWTON):
         here = [interpolated(grid, row, column) for grid in grids]
-        down = [(interpolated(grid, row + tiny, column) - value) / tiny for grid, value in zip(grids, here, strict=True)]
-        along = [(interpolated(grid, row, column + tiny) - value) / tiny for grid, value in zip(grids, here, strict=True)]
+        down = [
+            (interpolated(grid, row + tiny, column) - value) / tiny
+            for grid, value in zip(grids, here, strict=True)
+        ]
+        along = [
+            (interpolated(grid, row, column + tiny) - value) / tiny
+            for grid, value in zip(grids, here, strict=True)
+        ]
         miss = (x - here[0], y - here[1])
         size = down[0] * along[1] - down[1] * along[0]
         row = row + np.clip((miss[0] * along[1] - miss[1] * along[0]) / size, -0.7, 0.7)
@@ -76,9 +81,7 @@ class Chart:
         return torch.stack([found[0], torch.where(x < 0, mirrored, found[1])])
 
 
-def vertices(
-    places: Float[Tensor, "2 *k"], rows: int, columns: int
-) -> tuple[Tensor, Float[Tensor, "4 *k"]]:
+def vertices(places: Float[Tensor, "2 *k"], rows: int, columns: int) -> tuple[Tensor, Float[Tensor, "4 *k"]]:
     """The four vertices (4, k) around each place and their weights."""
     top = places[0].floor().clamp(0, rows - 2)
     left = places[1].floor()
@@ -103,7 +106,10 @@ def _contour(head: Template) -> Grid:
         from_chin = abs(index - 8) / 8
         azimuth = (-1 if index < 8 else 1) * 1.5 * from_chin**0.85
         at = np.interp(from_chin, [0, 0.25, 0.5, 0.75, 1], [11.55, 11.5, 11.2, 9.6, 6.6])
-        found[:, index] = np.interp(at, row, np.arange(len(row))), np.interp(azimuth, turn, np.arange(len(turn)))
+        found[:, index] = (
+            np.interp(at, row, np.arange(len(row))),
+            np.interp(azimuth, turn, np.arange(len(turn))),
+        )
     return found
 
 

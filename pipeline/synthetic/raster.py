@@ -103,9 +103,15 @@ def _close(seen: Tensor) -> Tensor:
     return torch.where((best > seen + NEARER) | ((seen < 0) & (best >= 0)), best, seen)
 
 
-def depths(seen: Int[Tensor, "size size"]) -> Float[Tensor, "size size"]:
-    """Depth (cm, towards the camera) of what each pixel shows, far behind where it is nothing."""
-    return torch.where(seen < 0, -1e3, (seen >> DEPTH_SHIFT).float() / DEPTH_STEPS - DEPTH_RANGE)
+def depths(seen: Int[Tensor, "size size"], quads: slice) -> Float[Tensor, "size size"]:
+    """Depth (cm, towards the camera) of the pixels that show one of `quads`, infinite where others are."""
+    quad = quad_of(seen)
+    there = (seen >= 0) & (quad >= quads.start) & (quad < quads.stop)
+    return torch.where(there, (seen >> DEPTH_SHIFT).float() / DEPTH_STEPS - DEPTH_RANGE, torch.inf)
+
+
+def quad_of(key: Int[Tensor, "*any"]) -> Int[Tensor, "*any"]:
+    return (key >> QUAD_SHIFT) & ((1 << (DEPTH_SHIFT - QUAD_SHIFT)) - 1)
 
 
 @dataclass(frozen=True)
@@ -128,7 +134,7 @@ def fragments(
     flat = seen.view(-1)
     pixel = (flat >= 0).nonzero()[:, 0]
     key = flat.index_select(0, pixel)
-    quad = (key >> QUAD_SHIFT) & ((1 << (DEPTH_SHIFT - QUAD_SHIFT)) - 1)
+    quad = quad_of(key)
     down, along = (key >> DOWN_SHIFT) & 255, key & 255
     t, s = (down.float() + 0.5).mul_(1 / 256)[:, None], (along.float() + 0.5).mul_(1 / 256)[:, None]
     around = normals.index_select(0, corners.index_select(0, quad).view(-1)).view(-1, 4, 3)
@@ -136,7 +142,9 @@ def fragments(
     above, below = a + (b - a) * s, c + (d - c) * s
     normal = above + (below - above) * t
     length = torch.rsqrt((normal * normal).sum(1) + 1e-12)
-    return Fragments(pixel, quad, along, down, normal * torch.where(normal[:, 2] < 0, -length, length)[:, None])
+    return Fragments(
+        pixel, quad, along, down, normal * torch.where(normal[:, 2] < 0, -length, length)[:, None]
+    )
 
 
 def together(pieces: list[Fragments]) -> Fragments:

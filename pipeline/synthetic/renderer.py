@@ -163,7 +163,9 @@ class Renderer:
     def _visible(self, drawn: Drawn, seen_as: Look, hidden: Mask) -> list[bool]:
         """Of the 68 points: nothing drawn lies before them, no mask upon them, no thing before the face."""
         spots = drawn.figure.spots
-        found = labels.visible(spots, drawn.figure.marks[2], raster.depths(drawn.seen))
+        found = labels.visible(
+            spots, drawn.figure.marks[2], raster.depths(drawn.seen, self.tables.layout.quads["head"])
+        )
         column, row = spots.floor().long().clamp(0, self.frame - 1)
         found &= ~torch.from_numpy(hidden)[row, column]
         if seen_as.photos.mask > 0:

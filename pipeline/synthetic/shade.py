@@ -17,8 +17,8 @@ from torch import Tensor
 from pipeline.synthetic import eyes, skin
 from pipeline.synthetic.hair import step, strand
 from pipeline.synthetic.raster import Fragments
-from pipeline.synthetic.sampler import Photos
 from pipeline.synthetic.rows import Rows
+from pipeline.synthetic.sampler import Photos
 from pipeline.synthetic.skin import Place
 from pipeline.synthetic.surfaces import AZIMUTH, BEARD, FLUSH, FRONT, SHADOW, WRINKLE, Layout, X, Y
 
@@ -29,23 +29,21 @@ BEHIND_MASK = -9.6  # template y, cm: a face mask ends under the chin
 
 def shade(seen: Fragments, image: Int[Tensor, "f"], tables: Tables, layout: Layout) -> Float[Tensor, "f 3"]:
     """The light that reaches the camera from every visible pixel."""
-    count = len(seen.pixel)
-    colour, gloss = torch.zeros(count, 3), torch.zeros(count)
-    wrap = torch.tensor(HAIR_WRAP).repeat(count, 1)
-    everything = Rows(tables, image)
-    for name, paint in _PAINTERS.items():
-        first, last = layout.quads[_FIRST[name]].start, layout.quads[_LAST[name]].stop
-        rows = ((seen.quad >= first) & (seen.quad < last)).nonzero()[:, 0]
+    everything, lit = Rows(tables, image), torch.zeros(len(seen.pixel), 3)
+    material = layout.materials.index_select(0, seen.quad)
+    for index, (name, (paint, wrap)) in enumerate(_MATERIALS.items()):
+        rows = (material == index).nonzero()[:, 0]
         if len(rows):
-            texels = layout.look_up(name, seen.quad[rows], seen.s[rows], seen.t[rows])
+            texels = layout.look_up(
+                name, *(part.index_select(0, rows) for part in (seen.quad, seen.s, seen.t))
+            )
             of = everything.at(rows)
             noise = skin.noise_at(texels[:, Y], texels[:, AZIMUTH], of)
-            columns = [texels[:, column] for column in (X, Y, AZIMUTH, FRONT, BEARD, FLUSH, WRINKLE)]
-            found, shine = paint(Place(of, *columns, noise), texels[:, SHADOW])
-            colour[rows], gloss[rows] = found, shine
-            if name in ("head", "ears"):
-                wrap[rows] = torch.tensor(SKIN_WRAP)
-    return light(colour, gloss, wrap, seen.normal, everything)
+            columns = texels.t().contiguous()
+            place = [columns[column] for column in (X, Y, AZIMUTH, FRONT, BEARD, FLUSH, WRINKLE)]
+            colour, gloss = paint(Place(of, *place, noise), columns[SHADOW])
+            lit[rows] = light(colour, gloss, torch.tensor(wrap), seen.normal.index_select(0, rows), of)
+    return lit
 
 
 def _head(place: Place, shadow: Tensor) -> tuple[Tensor, Tensor]:
@@ -145,24 +143,21 @@ def _lenses(place: Place, shadow: Tensor) -> tuple[Tensor, Tensor]:
     return torch.tensor([[0.045, 0.05, 0.06]]).expand(len(shadow), 3), torch.full_like(shadow, 1.6)
 
 
-_PAINTERS = {"head": _head, "ears": _ears, "hair": _hair, "hat": _hat, "brim": _brim} | {
-    "frames": _frames,
-    "lenses": _lenses,
-}
-_FIRST = {"head": "head", "ears": "left_ear", "hair": "hair", "hat": "hat", "brim": "brim"} | {
-    "frames": "left_ring",
-    "lenses": "left_lens",
-}
-_LAST = {"head": "head", "ears": "right_ear", "hair": "hair", "hat": "hat", "brim": "brim"} | {
-    "frames": "right_temple",
-    "lenses": "right_lens",
-}
+_MATERIALS = {
+    "head": (_head, SKIN_WRAP),
+    "ears": (_ears, SKIN_WRAP),
+    "hair": (_hair, HAIR_WRAP),
+    "hat": (_hat, HAIR_WRAP),
+    "brim": (_brim, HAIR_WRAP),
+    "frames": (_frames, HAIR_WRAP),
+    "lenses": (_lenses, HAIR_WRAP),
+}  # in the order of `surfaces.MATERIALS`
 
 
 def light(
     colour: Float[Tensor, "f 3"],
     gloss: Float[Tensor, "f"],
-    wrap: Float[Tensor, "f 3"],
+    wrap: Float[Tensor, "3"],
     normal: Float[Tensor, "f 3"],
     of: Rows,
 ) -> Float[Tensor, "f 3"]:

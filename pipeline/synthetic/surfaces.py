@@ -14,7 +14,7 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from pipeline.synthetic.features import Features
-from pipeline.synthetic.hair import Shell
+from pipeline.synthetic.hair import Shell, patterns
 from pipeline.synthetic.template import Grid, Template, bell
 
 CUTS, SHELL_CUTS = 3, 10  # texels along a quad's side; strands of hair are fine
@@ -25,6 +25,11 @@ LENS = (7, 33)
 X, Y, AZIMUTH, FRONT, SHADOW, BEARD, FLUSH, WRINKLE = range(8)  # columns of the table
 ELSEWHERE = 99.0  # x, y of texels that are not on the head
 SHELL_STEP = 2  # rows and columns of the head for one of the shell
+MATERIALS = {
+    **{"head": "head", "left_ear": "ears", "right_ear": "ears", "hair": "hair", "hat": "hat", "brim": "brim"},
+    **dict.fromkeys(("left_ring", "right_ring", "bridge", "left_temple", "right_temple"), "frames"),
+    **dict.fromkeys(("left_lens", "right_lens"), "lenses"),
+}  # what each surface is made of
 CLOSED = ("head", "hair", "hat")  # their last column's neighbour is the first
 
 
@@ -37,6 +42,7 @@ class Layout:
     quads: dict[str, slice]
     corners: Int[Tensor, "q 4"]  # above left, above right, below left, below right
     hollow: Bool[Tensor, "q"]  # seen from the front alone: what it encloses is never seen
+    materials: Int[Tensor, "q"]  # in the order in which MATERIALS first names them
     texels: Float[Tensor, "t 8"]
     strands: dict[str, Float[Tensor, "u 8"]]  # the texels of shells, SHELL_CUTS a side
 
@@ -67,7 +73,12 @@ def layout(head: tuple[int, int], shell: tuple[int, int], hat: tuple[int, int]) 
         start, first = start + rows * columns, first + len(corners[-1])
     hollow = torch.zeros(first, dtype=torch.bool)
     hollow[quads["head"]] = True
-    return Layout(shapes, vertices, quads, torch.cat(corners), hollow, torch.zeros(0, 8), {}), start
+    kinds = list(dict.fromkeys(MATERIALS.values()))
+    materials = torch.zeros(first, dtype=torch.uint8)
+    for name, span in quads.items():
+        materials[span] = kinds.index(MATERIALS[name])
+    empty = torch.zeros(0, 8)
+    return Layout(shapes, vertices, quads, torch.cat(corners), hollow, materials, empty, {}), start
 
 
 def texels(layout: Layout, fine: Template, features: Features) -> Tensor:
@@ -77,7 +88,16 @@ def texels(layout: Layout, fine: Template, features: Features) -> Tensor:
     table[:, :, SHADOW] = 1.0
     flush = 0.25 * fine.bumps(4.0, -0.5, 1.5, 1.4) + 0.3 * fine.bump(0, -1, 1, 1)
     flush = flush + 0.12 * bell(fine.y, -7.5, 1.0) * fine.front
-    grids = (fine.x, fine.y, fine.azimuth, fine.front, features.shadow, features.beard, flush, features.wrinkle)
+    grids = (
+        fine.x,
+        fine.y,
+        fine.azimuth,
+        fine.front,
+        features.shadow,
+        features.beard,
+        flush,
+        features.wrinkle,
+    )
     table[layout.quads["head"]] = _by_quad(grids)
     for name in ("left_ear", "right_ear"):
         up, out = _cells(EAR)
@@ -115,8 +135,10 @@ def shell(head: Template, outwards: Float[Tensor, "3 n"], lowest: float) -> Shel
     count = int((head.y.max(1) > lowest).sum())
     index = np.arange(head.y.size).reshape(head.shape)[:count:SHELL_STEP, ::SHELL_STEP]
     base = torch.from_numpy(np.ascontiguousarray(index)).reshape(-1)
-    y, azimuth = (torch.from_numpy(grid.astype(np.float32)).reshape(-1)[base] for grid in (head.y, head.azimuth))
-    return Shell(index.shape, base, y, azimuth, outwards[:, base])
+    y, azimuth = (
+        torch.from_numpy(grid.astype(np.float32)).reshape(-1)[base] for grid in (head.y, head.azimuth)
+    )
+    return Shell(index.shape, base, y, azimuth, outwards[:, base], patterns(y, azimuth))
 
 
 def shell_texels(rows: int, columns: int, kept: tuple[int, int]) -> tuple[Grid, Grid]:
@@ -135,7 +157,7 @@ def ear(tilt: float = 0.16) -> Float[Tensor, "3 k"]:
     rim = torch.exp(-(((along - 0.88) / 0.12) ** 2)) * 0.32
     hollow = 0.55 * torch.exp(-(((along - 0.5) / 0.2) ** 2)) * torch.exp(-((up / 0.6) ** 2))
     x = (0.05 + 0.95 * along**0.8 + rim - hollow).expand(EAR)
-    z = (-1.85 * along * width - tilt * 2.9 * up)
+    z = -1.85 * along * width - tilt * 2.9 * up
     y = (2.9 * up).expand(EAR)
     return torch.stack([part.reshape(-1) for part in (x, y, z)])
 

@@ -16,7 +16,7 @@ from torch import Tensor
 from pipeline.synthetic import features, hair, identity, modes, places, shade, surfaces
 from pipeline.synthetic import template as templates
 
-ROWS, COLUMNS = 116, 112
+ROWS, COLUMNS = 98, 96
 LONGEST, HAT_LOWEST = -17.0, 2.0  # template heights that hair and hats reach
 STIFF = (8.5, 13.5)  # cm below the template's middle: the neck bends between
 
@@ -50,10 +50,15 @@ def tables() -> Tables:
     head = templates.make(ROWS, COLUMNS)
     mean = _flat(head.positions())
     outwards = _outwards(mean)
-    shells = {"hair": surfaces.shell(head, outwards, LONGEST), "hat": surfaces.shell(head, outwards, HAT_LOWEST)}
+    shells = {
+        "hair": surfaces.shell(head, outwards, LONGEST),
+        "hat": surfaces.shell(head, outwards, HAT_LOWEST),
+    }
     layout, vertices = surfaces.layout(head.shape, shells["hair"].shape, shells["hat"].shape)
     fine = templates.make_within(ROWS, COLUMNS, surfaces.CUTS)
-    cut = {name: templates.make_at(*surfaces.shell_texels(ROWS, COLUMNS, shells[name].shape)) for name in shells}
+    cut = {
+        name: templates.make_at(*surfaces.shell_texels(ROWS, COLUMNS, shells[name].shape)) for name in shells
+    }
     strands = {name: surfaces.strands(shell) for name, shell in cut.items()}
     layout = replace(layout, texels=surfaces.texels(layout, fine, features.make(fine)), strands=strands)
     shape = {name: _flat(mode) for name, mode in modes.shape_modes(head).items()}
@@ -68,7 +73,10 @@ def tables() -> Tables:
         vertices=vertices,
         mean=mean,
         shape=shape,
-        sex=sum((mode * identity.MALE_SHAPE.get(name, 0.0) for name, mode in shape.items()), torch.zeros_like(mean)),
+        sex=sum(
+            (mode * identity.MALE_SHAPE.get(name, 0.0) for name, mode in shape.items()),
+            torch.zeros_like(mean),
+        ),
         expression={name: _flat(mode) for name, mode in modes.expression_modes(head).items()},
         landmarks=places.fixed(head),
         chart=places.Chart.of(head),
@@ -117,7 +125,12 @@ def _anchors(head: templates.Template) -> list[int]:
 def _quads(layout: surfaces.Layout) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
     """Template heights and strands of the middles of quads of the head and of the hair."""
     cuts = {"head": surfaces.CUTS, "hair": surfaces.SHELL_CUTS}
-    texels = {"head": layout.texels[: (layout.quads["head"].stop) * surfaces.CUTS**2], "hair": layout.strands["hair"]}
-    middle = {name: table.view(-1, cuts[name] ** 2, 8)[:, cuts[name] ** 2 // 2] for name, table in texels.items()}
+    texels = {
+        "head": layout.texels[: (layout.quads["head"].stop) * surfaces.CUTS**2],
+        "hair": layout.strands["hair"],
+    }
+    middle = {
+        name: table.view(-1, cuts[name] ** 2, 8)[:, cuts[name] ** 2 // 2] for name, table in texels.items()
+    }
     heights = {name: table[:, surfaces.Y].contiguous() for name, table in middle.items()}
     return heights, {name: hair.strand(table[:, surfaces.AZIMUTH]) for name, table in middle.items()}
