@@ -94,10 +94,7 @@ def occlude(
     """
     axis = (np.arange(len(image), dtype=np.float32) + 0.5) / len(image)
     across, down = (axis[None] - place[0]) / place[2], (axis[:, None] - place[1]) / place[3]
-    if hand:
-        depth = _hand(across, down)
-    else:
-        depth = np.asarray(1 - (across**4 + down**4), np.float32)
+    depth = _hand(across, down) if hand else np.asarray(1 - (across**4 + down**4), np.float32)
     inside = depth > 0
     lit = 0.62 + 0.3 * np.sqrt(np.clip(depth, 0, 1)) - 0.08 * across
     image[inside] = (colour * lit[..., None])[inside]

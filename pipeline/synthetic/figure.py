@@ -35,7 +35,7 @@ class Figure:
 def draw(
     tables: Tables, heads: list[Tensor], people: People, photos: Photos, looks: list[Look], frame: int
 ) -> list[Figure]:
-    """The figures of some photographs in frames of `frame` pixels; `heads` (3, texels) are the people's own."""
+    """The figures of photographs in frames of `frame` pixels; `heads` (3, texels) are their people's."""
     points = torch.zeros(len(looks), 3, tables.vertices)
     shown = []
     for row, (head, look) in enumerate(zip(heads, looks, strict=True)):

@@ -40,8 +40,8 @@ def visible(
 ) -> Bool[Tensor, "k"]:
     """Which points (pixels of the frame, depth in cm) lie in the frame with nothing before them.
 
-    `buffer` is the depth of the face where a pixel shows the face, else infinite. A pixel beside the point may speak for it, because the
-    point's own may show the near rim of an edge that the point lies on.
+    `buffer` is the depth of the face where a pixel shows the face, else infinite. A pixel beside the point
+    may speak for it, because the point's own may show the near rim of an edge that the point lies on.
     """
     size = buffer.shape[-1]
     inside = (pixels >= 0).all(0) & (pixels < size).all(0)
