@@ -1,4 +1,4 @@
-"""likeness: `python -m pipeline check | list | flow | run | table | sync`."""
+"""likeness: `python -m pipeline check | list | faces | flow | run | table | sync`."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import typer
 
 app = typer.Typer(help="Face datasets in, small, accurate, explained face-recognition models out.")
 log = logging.getLogger("pipeline")
+INGESTED = Path("data/prepared/ingest")
 
 
 @app.callback(invoke_without_command=True)
@@ -63,6 +64,48 @@ def list_(
         raise typer.BadParameter(f"no family {family!r}{plugin.suggest(family, list(plugin.FAMILIES))}")
     for each in [family] if family else plugin.FAMILIES:
         show(family_table(each))
+
+
+@app.command()
+def faces(
+    out: Annotated[Path, typer.Option(help="the sheet, a PNG or JPEG")] = Path("sheet.png"),
+    grid: Annotated[str, typer.Option(help="people x photographs")] = "4x6",
+    factor: Annotated[str | None, typer.Option(help="vary one thing alone: yaw, age, light ...")] = None,
+    landmarks: Annotated[bool, typer.Option(help="draw boxes and landmarks")] = False,
+    world: Annotated[str, typer.Option(help="a preset of `worlds`")] = "home",
+    size: Annotated[int | None, typer.Option(help="pixels a side, instead of the world's")] = None,
+    seed: Annotated[int, typer.Option(help="other people")] = 0,
+    dataset: Annotated[str | None, typer.Option(help="an ingested dataset instead of the world")] = None,
+) -> None:
+    """Draw a contact sheet of synthetic faces, or of an ingested dataset: the same bytes every time."""
+    from pydantic import ValidationError
+
+    from pipeline.synthetic import sheet
+    from pipeline.synthetic.world import World
+
+    try:
+        rows, columns = (int(part) for part in grid.split("x"))
+        if dataset is not None:
+            image = sheet.of_dataset(INGESTED / dataset, rows, columns, landmarks)
+        else:
+            knobs = parse_worlds().get(world)
+            if knobs is None:
+                raise sheet.SheetError(f"no preset worlds.{world}; there are {', '.join(parse_worlds())}")
+            chosen = World.model_validate(knobs | ({"size": size} if size else {}))
+            image = sheet.sheet(chosen, seed, rows, columns, factor, landmarks)
+    except (ValidationError, ValueError) as error:
+        log.error("%s", error)
+        raise typer.Exit(2) from error
+    sheet.write(image, out)
+    log.info("%s: %d x %d pixels", out, image.shape[1], image.shape[0])
+
+
+def parse_worlds() -> dict[str, dict[str, Any]]:
+    """`worlds` of params.yaml."""
+    from ruamel.yaml import YAML
+
+    worlds: dict[str, dict[str, Any]] = YAML(typ="safe").load(Path("params.yaml"))["worlds"]
+    return {name: knobs or {} for name, knobs in worlds.items()}
 
 
 @app.command()

@@ -38,6 +38,7 @@ SCHEMA = pa.schema(
         pa.field("yaw", pa.float32()),  # degrees, positive: the face looks to image right
         pa.field("pitch", pa.float32()),  # degrees, positive: up
         pa.field("roll", pa.float32()),  # degrees, positive: clockwise in the image
+        pa.field("visible68", pa.list_(pa.bool_(), 68)),  # which of the 68 points nothing hides
     ]
 )
 TEXT = pa.string()
@@ -125,6 +126,7 @@ class Sample:
     yaw: float | None = None
     pitch: float | None = None
     roll: float | None = None
+    visible68: Sequence[bool] | None = None
 
 
 @dataclass
@@ -247,7 +249,8 @@ class Dataset:
 
     def frame(self, columns: Sequence[str] | None = None) -> pd.DataFrame:
         """Every column but the image bytes, or those asked for."""
-        wanted = list(columns or [name for name in SCHEMA.names if name != "image"])
+        there = [name for name in SCHEMA.names if name in self.table.column_names]
+        wanted = list(columns or [name for name in there if name != "image"])
         return self.table.select(wanted).to_pandas()
 
     def points(self, column: str) -> npt.NDArray[np.float32]:

@@ -23,6 +23,7 @@ CENTRE = (0.0, 0.0, -2.0)  # what a head turns around
 FRAME = 31.0  # centimetres across the frame
 # A face crop's middle lies this far above the mean of eyes, nose tip and mouth corners.
 LIFT = 2.8
+BODY = (0.35, 0.2, 0.25)  # share of the head's yaw, pitch and roll that the shoulders follow
 
 
 def rotation(
@@ -48,8 +49,22 @@ def turn(matrix: Float[Tensor, "b 3 3"], points: Float[Tensor, "b 3 n"]) -> Floa
     for row in range(3):
         a, b, c = matrix[:, row, :, None].unbind(1)
         moved = -(a * CENTRE[0] + b * CENTRE[1] + c * CENTRE[2])
-        rows.append(torch.addcmul(moved, x, a).addcmul_(y, b).addcmul_(z, c))
+        rows.append((x * a).add_(y * b).add_(z * c).add_(moved))  # no fused steps: they round differently
     return torch.stack(rows, 1)
+
+
+def bend(
+    turned: Float[Tensor, "b 3 n"],
+    points: Float[Tensor, "b 3 n"],
+    photos: Photos,
+    stiff: Float[Tensor, "n"],
+) -> Float[Tensor, "b 3 n"]:
+    """`turned` where `stiff` is 1, and `points` turned as the shoulders are where it is 0."""
+    shoulders = [
+        angle * share for angle, share in zip((photos.yaw, photos.pitch, photos.roll), BODY, strict=True)
+    ]
+    body = turn(rotation(*shoulders), points)
+    return (turned - body).mul_(stiff).add_(body)
 
 
 @dataclass(frozen=True)
@@ -62,8 +77,8 @@ class Frame:
     def pixels(self, points: Float[Tensor, "b 3 n"]) -> Float[Tensor, "b 2 n"]:
         """Pixels with the first pixel's corner at 0."""
         factor = (self.scale * DISTANCE)[:, None] / (DISTANCE - points[:, 2])
-        x = torch.addcmul(self.origin[:, :1], points[:, 0], factor)
-        y = torch.addcmul(self.origin[:, 1:], points[:, 1], factor, value=-1)
+        x = (points[:, 0] * factor).add_(self.origin[:, :1])
+        y = (points[:, 1] * factor).neg_().add_(self.origin[:, 1:])
         return torch.stack([x, y], 1)
 
 

@@ -12,8 +12,11 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from pipeline.synthetic.sampler import Photos
+
 Picture = npt.NDArray[np.float32]
-BLOTCHES = ((2, 0.35), (5, 0.2), (14, 0.12))  # cells a side, strength
+BLOTCHES = ((2, 0.5), (5, 0.25), (14, 0.08))  # cells a side, strength
+THINGS = 3  # out of focus, behind the face
 CROP_SHARE = 2 / 3  # of the frame that a face crop takes
 BLUR_UNIT = 112  # blur is in pixels of a crop this large
 GRAIN = 512  # places where a photograph's noise may start on the film, each way
@@ -32,30 +35,83 @@ class Settings:
     noise: float
 
 
+def settings(photos: Photos) -> list[Settings]:
+    """Of every photograph."""
+    names = ("exposure", "saturation", "gamma", "blur", "resolution", "noise")
+    columns = [getattr(photos, name).tolist() for name in names]
+    balances = list(photos.balance.numpy())
+    rows = zip(*columns, balances, strict=True)
+    return [Settings(**dict(zip((*names, "balance"), row, strict=True))) for row in rows]
+
+
 def backdrop(generator: np.random.Generator, size: int) -> Picture:
-    """Blotches of a colour, from soft to busy."""
-    colour = generator.random(dtype=np.float32) * 0.8 + 0.1 + 0.1 * _normal(generator, 3)
-    strength = generator.random(dtype=np.float32)
+    """A wall or a view out of focus: a gradient, blotches and a few soft things."""
     few = max(16, size // 3)  # it is soft: drawn small, then enlarged
-    total = np.zeros((few, few, 3), np.float32)
+    numbers = generator.random(8 + 8 * THINGS, dtype=np.float32)
+    colour, other = _muted(numbers[:4]), _muted(numbers[4:8])
+    down = np.linspace(0, 1, few, dtype=np.float32)[:, None, None]
+    total = np.asarray(np.repeat(colour + (other - colour) * down * numbers[0], few, 1), np.float32)
+    for thing in numbers[8:].reshape(THINGS, 8):
+        _thing(total, thing)
+    strength = generator.random(dtype=np.float32)
     for cells, height in BLOTCHES:
-        pattern = _normal(generator, cells, cells, 1) + np.float32(0.35) * _normal(generator, cells, cells, 3)
-        scaled = pattern * np.float32(0.8 * height)
-        total += cv2.resize(scaled, (few, few), interpolation=cv2.INTER_LINEAR)
-    total = np.clip(colour + total * strength, 0, 1)
-    return np.asarray(cv2.resize(total, (size, size), interpolation=cv2.INTER_LINEAR), np.float32)
+        pattern = _normal(generator, cells, cells, 1) + np.float32(0.2) * _normal(generator, cells, cells, 3)
+        total += cv2.resize(
+            pattern * (np.float32(0.35 * height) * strength), (few, few), interpolation=cv2.INTER_LINEAR
+        )
+    soft = cv2.GaussianBlur(np.clip(total, 0.02, 1), (5, 5), 1.2)
+    return np.asarray(cv2.resize(soft, (size, size), interpolation=cv2.INTER_LINEAR), np.float32)
+
+
+def _muted(numbers: Picture) -> Picture:
+    """Walls are grey, brown or pale; a few are loud."""
+    loud = 0.7 * numbers[3] ** 4
+    dull = 0.1 + 0.85 * numbers[:3].mean() + 0.14 * (numbers[:3] - 0.5)
+    return np.asarray(dull * (1 - loud) + loud * numbers[:3])
+
+
+def _thing(image: Picture, numbers: Picture) -> None:
+    """A bar, a window or a lamp, in place."""
+    side = len(image)
+    x, y, width, height = (numbers[:4] * side).astype(int).tolist()
+    colour = [float(value) for value in _muted(numbers[4:])]
+    if numbers[7] < 0.3:
+        cv2.circle(image, (x, y), max(1, width // 5), colour, -1)
+    elif numbers[7] < 0.75:
+        cv2.rectangle(image, (x - width // 3, y - height // 2), (x + width // 3, y + height // 2), colour, -1)
 
 
 def _normal(generator: np.random.Generator, *shape: int) -> Picture:
     return generator.standard_normal(shape, dtype=np.float32)
 
 
-def occlude(image: Picture, place: npt.NDArray[np.float32], colour: Picture) -> None:
-    """A rounded thing before the face, in place. `place`: centre x, y, half width, half height."""
-    axis = np.linspace(0, 1, len(image), dtype=np.float32)
-    inside = ((axis[None] - place[0]) / place[2]) ** 4 + ((axis[:, None] - place[1]) / place[3]) ** 4 < 1
-    shaded = colour * (0.7 + 0.5 * axis)[:, None, None] + np.zeros_like(image)
-    image[inside] = shaded[inside]
+def occlude(
+    image: Picture, place: npt.NDArray[np.float32], colour: Picture, hand: bool = False
+) -> npt.NDArray[np.bool_]:
+    """A hand or a rounded thing before the face, in place; where it is.
+
+    `place`: centre x, y, half width, half height, shares of the frame.
+    """
+    axis = (np.arange(len(image), dtype=np.float32) + 0.5) / len(image)
+    across, down = (axis[None] - place[0]) / place[2], (axis[:, None] - place[1]) / place[3]
+    depth = _hand(across, down) if hand else np.asarray(1 - (across**4 + down**4), np.float32)
+    inside = depth > 0
+    lit = 0.62 + 0.3 * np.sqrt(np.clip(depth, 0, 1)) - 0.08 * across
+    image[inside] = (colour * lit[..., None])[inside]
+    return np.asarray(inside)
+
+
+def _hand(across: Picture, down: Picture) -> Picture:
+    """Four fingers and the back of a hand that comes from below: 1 in the middle of each, 0 at its edge."""
+    palm = 1 - (across / 0.85) ** 4 - ((down - 1.1) / 0.9) ** 4
+    fingers = [
+        1
+        - ((across - 0.43 * (k - 1.5)) / 0.2) ** 2
+        - np.clip((-0.75 + 0.12 * (k - 1.6) ** 2 - down) / 0.22, 0, None) ** 2
+        for k in range(4)
+    ]
+    reach = [np.where(down < 0.7, finger, -1.0) for finger in fingers]
+    return np.asarray(np.maximum.reduce([palm, *reach]), np.float32)
 
 
 def develop(

@@ -14,6 +14,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from pipeline.synthetic.draws import Draws
+from pipeline.synthetic.styles import STYLES
 from pipeline.synthetic.world import World
 
 IRISES = ((0.20, 0.12, 0.06), (0.32, 0.20, 0.10), (0.25, 0.38, 0.45), (0.28, 0.36, 0.22), (0.42, 0.46, 0.48))
@@ -66,7 +67,7 @@ RACES = (
         (0.12, 0.05),
         None,
         (0.2, 0.2, 0.3, 0.15, 0.15),
-        dict(nose_height=0.5, nose_bridge=0.6, nose_width=-0.5, lip_protrusion=-0.3),
+        dict(nose_height=0.35, nose_bridge=0.5, nose_width=-0.5, lip_protrusion=-0.3),
     ),
 )
 BLACK, WHITE = 0, 4
@@ -88,8 +89,7 @@ class People:
     redness: Float[Tensor, "p"]
     hair_dark: Float[Tensor, "p"]
     hair_red: Float[Tensor, "p"]
-    hair_length: Float[Tensor, "p"]
-    hair_volume: Float[Tensor, "p"]
+    styles: Int[Tensor, "p 3"]  # of hair, see hair.STYLES: which one is worn differs from day to day
     hairline: Float[Tensor, "p 6"]
     curl: Float[Tensor, "p"]
     bald: Float[Tensor, "p"]
@@ -105,7 +105,6 @@ class People:
     ageing: Float[Tensor, "p 2"]  # how strongly childhood and age show
     own_age: Float[Tensor, "p"]  # where among the ages: a normal score (see sampler)
     wears_glasses: Float[Tensor, "p"]
-    glasses: Float[Tensor, "p 5"]  # colour, and the frame's width and height
 
     def __len__(self) -> int:
         return len(self.race)
@@ -137,14 +136,18 @@ def draw(draws: Draws, modes: Sequence[str], world: World) -> People:
         **_hair(draws, race, male),
         freckles=draws.chance(0.25) * draws.uniform(0.3, 1.0) * (1 - melanin),
         moles=_moles(draws),
-        lid=draws.uniform(0.30, 0.5),
+        lid=draws.uniform(0.36, 0.54),
         fold=draws.uniform(),
         lip_red=draws.uniform(),
         ageing=draws.normals(2),
         wears_glasses=draws.chance(0.25),
-        glasses=draws.uniforms(5),
         own_age=draws.normal(),
     )
+
+
+def sex_shape(modes: Sequence[str]) -> Float[Tensor, "modes"]:
+    """What men have more of, and women less, of every shape mode."""
+    return torch.tensor([MALE_SHAPE.get(name, 0.0) for name in modes])
 
 
 def _shape(draws: Draws, modes: Sequence[str], race: Tensor, male: Tensor, spread: float) -> Tensor:
@@ -152,27 +155,33 @@ def _shape(draws: Draws, modes: Sequence[str], race: Tensor, male: Tensor, sprea
     for code, entry in enumerate(RACES):
         for name, value in entry.shape.items():
             shifts[code, modes.index(name)] = value
-    sex = torch.zeros(len(modes))
-    for name, value in MALE_SHAPE.items():
-        sex[modes.index(name)] = value
-    return draws.normals(len(modes)) * (0.9 * spread) + shifts[race] + (2 * male - 1)[:, None] * sex
+    own = draws.normals(len(modes)) * (0.9 * spread)
+    return own + shifts[race] + (2 * male - 1)[:, None] * sex_shape(modes)
 
 
 def _hair(draws: Draws, race: Tensor, male: Tensor) -> dict[str, Tensor]:
     known = torch.tensor([-1.0 if entry.hair is None else entry.hair for entry in RACES])[race]
-    short = male * draws.chance(0.85)
+    curl = torch.where(race == BLACK, torch.tensor(0.9), draws.uniform(0, 0.5))
     return {
         "hair_dark": torch.where(known < 0, draws.uniform(), known),
         "hair_red": draws.chance(0.12) * (race == WHITE),
-        "hair_length": torch.where(short > 0, draws.uniform(0, 0.12), draws.uniform(0.25, 1.0)),
-        "hair_volume": draws.uniform(0.25, 1.3),
         "hairline": draws.normals(6),
-        "curl": torch.where(race == BLACK, torch.tensor(0.9), draws.uniform(0, 0.5)),
-        "bald": male * draws.chance(0.12),
+        "curl": curl,
+        "styles": torch.stack([_style(draws, male, curl) for _ in range(3)], 1),
+        "bald": male * draws.chance(0.2),
         "brow": draws.normals(5),
         "beard": male * draws.chance(0.35) * draws.uniform(0.3, 1.0),
         "beard_style": (draws.uniform() * 4).long().clamp(max=3),
     }
+
+
+def _style(draws: Draws, male: Tensor, curl: Tensor) -> Tensor:
+    """One way of wearing the hair, as usual for the gender and for how curly it is."""
+    usual = torch.tensor([[style.women, style.men] for style in STYLES])
+    shares = torch.where(male[:, None] > 0, usual[:, 1], usual[:, 0])
+    curly = torch.tensor([float(style.curly) for style in STYLES])
+    fits = torch.where(curl[:, None] > 0.6, 0.2 + 0.8 * curly, 1.0 - 0.9 * curly)
+    return draws.choice(shares * fits)
 
 
 def _moles(draws: Draws) -> Tensor:

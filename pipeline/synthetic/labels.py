@@ -1,4 +1,4 @@
-"""Exact labels of a photograph: box, landmarks and attributes, in the coordinates of records.
+"""Exact labels of a photograph: box, landmarks and what of them is seen, in the coordinates of records.
 
 Pixels have their centres at whole numbers, so half a pixel is taken from positions in the frame.
 """
@@ -6,10 +6,13 @@ Pixels have their centres at whole numbers, so half a pixel is taken from positi
 from __future__ import annotations
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from torch import Tensor
 
 from pipeline.synthetic import camera
+
+BEFORE = 0.55  # cm: what lies this much nearer than a landmark hides it
+AROUND = 1  # pixels: at an edge a landmark is seen if a pixel beside it shows its depth
 
 
 def points68(pixels: Float[Tensor, "b 2 68"], supersampling: float) -> Float[Tensor, "b 68 2"]:
@@ -30,3 +33,19 @@ def box(
     low = everything.amin(1).clamp(0, size - 1)
     high = everything.amax(1).clamp(0, size - 1)
     return torch.cat([low, high - low], 1)
+
+
+def visible(
+    pixels: Float[Tensor, "2 k"], depth: Float[Tensor, "k"], buffer: Float[Tensor, "size size"]
+) -> Bool[Tensor, "k"]:
+    """Which points (pixels of the frame, depth in cm) lie in the frame with nothing before them.
+
+    `buffer` is the depth of the face where a pixel shows the face, else infinite. A pixel beside the point
+    may speak for it, because the point's own may show the near rim of an edge that the point lies on.
+    """
+    size = buffer.shape[-1]
+    inside = (pixels >= 0).all(0) & (pixels < size).all(0)
+    column, row = pixels.floor().long().unbind(0)
+    beside = torch.tensor([[0, 0, 0, 1, -1], [0, 1, -1, 0, 0]])[:, :, None] * AROUND
+    shown = buffer[(row + beside[0]).clamp(0, size - 1), (column + beside[1]).clamp(0, size - 1)]
+    return inside & (shown.amin(0) <= depth + BEFORE)

@@ -180,29 +180,35 @@ def _mimic(head: Template) -> Modes:
 
 
 def _child(head: Template) -> Grid:
-    """Large skull and eyes, small jaw, short low nose, full cheeks."""
+    """A small face low on a large skull: large eyes, round cheeks, button nose, small mouth and chin."""
     x, y, bump, bumps = head.x, head.y, head.bump, head.bumps
-    narrow = 0.03 * x * smoothstep(y, 3, 9) - 0.07 * x * smoothstep(-y, 0, 6) * head.above_neck
-    cheeks = head.side * 0.25 * bumps(4.8, -2.8, 1.8, 1.6)
-    short = 0.10 * (2.5 - y) * (y < 2.5) * head.above_neck + 0.25 * smoothstep(y, 4, 9)
-    eyes = 0.14 * (y - 2.55) * bumps(3.15, 2.55, 1.4, 1.0)
-    relief = 0.3 * bumps(3.9, -2, 1.8, 1.6) + 0.3 * bump(0, 7.5, 3, 2) - 0.25 * bumps(2.6, 4.0, 1.9, 0.65)
-    nose = -0.65 * head.nose() * bell(y, -0.3, 1.6) - 0.3 * bump(0, -8, 2.4, 1.5)
+    below = np.clip(2.5 - y, 0, 11)
+    narrow = (0.05 * smoothstep(y, 3, 9) - 0.13 * smoothstep(-y, 3, 8)) * x * head.above_neck
+    narrow = narrow - 0.28 * x * (1 - head.above_neck) * smoothstep(-y, 8, 12)
+    cheeks = head.side * (0.35 * bumps(4.6, -2.4, 1.8, 1.6) - 0.32 * bumps(1.3, -1.4, 0.7, 0.8))
+    mouth = -0.13 * x * bump(0, -4.2, 2.2, 1.0)
+    short = 0.17 * below * head.above_neck + 0.9 * smoothstep(y, 4, 9) + 1.6 * (1 - head.above_neck)
+    eyes = 0.26 * (y - 2.5) * bumps(3.15, 2.5, 1.5, 1.0) - 0.25 * bumps(3, 4.4, 2.0, 0.7)
+    relief = 0.45 * bumps(3.9, -2.2, 1.8, 1.6) + 0.5 * bump(0, 7.5, 4, 2.5) - 0.3 * bumps(2.6, 4.1, 1.9, 0.65)
+    nose = -0.95 * head.nose() * bell(y, -0.1, 1.7) - 0.45 * bumps(1.25, -1.4, 0.5, 0.5)
+    chin = -0.6 * bump(0, -7.6, 2.4, 1.3) + 0.15 * bump(0, -4.1, 1.6, 0.8)
     return _move(
         head,
-        dx=narrow + cheeks + 0.12 * _around_eyes(head, 1.0, False),
-        dy=short + eyes + 0.25 * bump(0, -1.3, 1.6, 1.1),
-        dz=nose + relief,
+        dx=narrow + cheeks + mouth + 0.14 * _around_eyes(head, 1.0, False),
+        dy=short + eyes + 0.35 * bump(0, -1.4, 1.6, 0.9),
+        dz=nose + relief + chin,
     )
 
 
 def _old(head: Template) -> Grid:
-    """Hollow cheeks, jowls, bags under sunken eyes, a longer nose, thin lips."""
+    """Hollow cheeks, jowls, bags under sunken eyes, heavy lids, a longer nose, thin lips."""
     side, bump, bumps = head.side, head.bump, head.bumps
-    jowls = side * 0.3 * bumps(4.6, -6.6, 1.4, 1.2) - side * 0.25 * bumps(4.8, -1.8, 1.5, 1.5)
-    sag = -0.35 * bumps(4.2, -5.5, 1.8, 1.6) - 0.2 * bump(0, -1.2, 1.3, 1.0)
-    lids = -0.15 * bumps(3.6, 3.2, 1.6, 0.7) - 0.1 * bumps(2.6, -4.2, 1.3, 1.1)
-    hollow = -0.35 * bumps(4.2, -2, 1.5, 1.5) - 0.22 * bumps(2.9, 2.9, 1.4, 0.9)
-    bags = 0.15 * bumps(2.7, 1.3, 1, 0.35) - 0.18 * bump(0, -4.1, 1.6, 0.8)
-    folds = 0.2 * bumps(3.4, -6.5, 1.2, 1.0) - 0.25 * bumps(2.9, -3.0, 0.35, 1.2)
+    jowls = side * 0.4 * bumps(4.4, -6.2, 1.3, 1.1) - side * 0.3 * bumps(4.8, -1.8, 1.5, 1.5)
+    sag = -0.5 * bumps(4.0, -5.6, 1.6, 1.4) - 0.35 * bump(0, -1.2, 1.3, 1.0)
+    lids = (
+        -0.28 * bumps(3.7, 3.3, 1.5, 0.7) - 0.2 * bumps(2.6, -4.2, 1.3, 1.1) - 0.2 * bumps(3.4, 4.5, 1.5, 0.7)
+    )
+    hollow = -0.4 * bumps(4.4, -2, 1.4, 1.4) - 0.3 * bumps(2.9, 3.0, 1.4, 0.8)
+    bags = 0.24 * bumps(2.8, 1.3, 1, 0.35) - 0.2 * bump(0, -4.1, 1.6, 0.8)
+    folds = 0.3 * bumps(3.5, -6.3, 1.2, 1.0) - 0.3 * bumps(2.9, -3.0, 0.35, 1.2)
     return _move(head, dx=jowls, dy=sag + lids, dz=hollow + bags + folds)

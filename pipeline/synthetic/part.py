@@ -19,7 +19,7 @@ from pipeline.synthetic.renderer import Cast, Shot, renderer
 from pipeline.synthetic.sampler import Photos
 from pipeline.synthetic.world import Part, Sizes, World, identity_id, person_key, person_seed, photo_seed
 
-PEOPLE, PHOTOGRAPHS = 4, 20  # at a time; they change memory and speed, never an image
+PEOPLE, PHOTOGRAPHS = 4, 10  # at a time; they change memory and speed, never an image
 
 
 @dataclass(frozen=True)
@@ -114,7 +114,7 @@ class Studio:
         draws = self._draws(orders)
         photos = self._photos(cast, orders, draws)
         who = torch.tensor([order.row for order in orders])
-        shots = renderer(self.world.size).photograph(cast, who, photos, draws)
+        shots = renderer(self.world.size).photograph(cast, who, photos, draws, self.world.hair_styles)
         for row, (order, shot) in enumerate(zip(orders, shots, strict=True)):
             yield self._sample(cast, order, shot, photos, row)
 
@@ -129,6 +129,7 @@ class Studio:
             box=shot.box,
             points5=shot.points5,
             points68=shot.points68,
+            visible68=shot.visible68,
             age=round(float(photos.age[row]), 2),
             gender=int(cast.people.male[order.row]),
             race=int(cast.people.race[order.row]),

@@ -1,8 +1,9 @@
-"""Points to pixels: the nearest point of each pixel wins, and small holes are closed.
+"""Quads to pixels: every quad is cut as finely as it appears, the nearest sample of a pixel wins.
 
-Depth and point share one integer, (depth << 17) | point, so that one scatter-max finds what is seen:
-no order of the points, and no number of threads, changes the result.
-Shapes: b images, n points (fewer than 2^17), s x s pixels, f pixels that show something.
+A sample's depth, its quad and its place in the quad share one integer, so that one scatter-max finds
+what is seen, whatever the order and the number of threads. Samples are less than a pixel apart, so
+a surface has no holes at any size; single pixels that a slanted quad missed are closed.
+Shapes: n vertices, q quads, k samples, s x s pixels, f pixels that show something.
 """
 
 from __future__ import annotations
@@ -10,77 +11,143 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-POINT_BITS = 17
-DEPTH_STEPS = 256  # a centimetre
-DEPTH_RANGE = 32.0  # centimetres before and behind the head's centre
-NEARER = 180 << POINT_BITS  # a hole lies this much behind both its neighbours
+FINE = 1.05  # samples a pixel along a quad's longer side
+MOST = 96  # samples along a side
+DEPTH_STEPS = 4096  # a centimetre
+DEPTH_RANGE = 64.0  # centimetres before and behind the head's centre
+DEPTH_SHIFT, QUAD_SHIFT, DOWN_SHIFT = 40, 16, 8
+NEARER = int(0.7 * DEPTH_STEPS) << DEPTH_SHIFT  # a hole lies this much behind both its neighbours
 
 
-def visible(
-    pixels: Float[Tensor, "b 2 n"], depth: Float[Tensor, "b n"], size: int
-) -> Int[Tensor, "b size size"]:
-    """The point that each pixel shows, -1 for none. The pixel (0, 0) covers 0..1."""
-    count = depth.shape[1]
-    if count >= 1 << POINT_BITS:
-        raise ValueError(f"{count} points do not fit {POINT_BITS} bits")
+@dataclass(frozen=True)
+class Samples:
+    """Points of quads: `s` along and `t` down the quad, 0..1."""
+
+    quad: Int[Tensor, "k"]
+    s: Float[Tensor, "k"]
+    t: Float[Tensor, "k"]
+    position: Float[Tensor, "3 k"]  # pixel x, pixel y, depth
+
+
+def sample(
+    screen: Float[Tensor, "3 n"],
+    corners: Int[Tensor, "q 4"],
+    hollow: Bool[Tensor, "q"],
+    quads: Int[Tensor, "m"],
+    size: int,
+) -> Samples:
+    """Samples of those `quads` that can be seen in a frame of `size` pixels."""
+    flat = screen.t().contiguous()
+    picked = corners.index_select(0, quads)
+    kept = _facing(screen[:2], picked, hollow.index_select(0, quads), size)
+    around = flat.index_select(0, picked.index_select(0, kept).view(-1)).view(-1, 12)
+    a, b, c, d = around.split(3, 1)
+    along, down, below, beside = b - a, c - a, d - c, d - b
+    columns, lines = _cuts(along, below), _cuts(down, beside)
+    count = (columns * lines)[:, 0].long()
+    order = torch.repeat_interleave(torch.arange(len(kept), device=kept.device), count)
+    start = (count.cumsum(0) - count)[:, None].float()
+    table = torch.cat([a, along, down, below - along, columns, lines, start], 1).t().contiguous()
+    rows = table.index_select(1, order)
+    wide, high = rows[12], rows[13]
+    place = torch.arange(len(order), device=kept.device) - rows[14]
+    line = ((place + 0.5) / wide).floor_()  # whole numbers below 2^24: exact in float32
+    s, t = (place - line * wide).add_(0.5).div_(wide), (line + 0.5).div_(high)
+    position = (rows[9:12] * s).add_(rows[6:9]).mul_(t).add_(rows[3:6] * s).add_(rows[:3])
+    return Samples(quads.index_select(0, kept).index_select(0, order), s, t, position)
+
+
+def _facing(
+    screen: Float[Tensor, "2 n"], corners: Int[Tensor, "m 4"], hollow: Bool[Tensor, "m"], size: int
+) -> Int[Tensor, "kept"]:
+    """Which quads lie in the frame and, if they are hollow, show their outside."""
+    x, y = (axis.index_select(0, corners.view(-1)).view(-1, 4) for axis in screen)
+    ax, bx, cx, dx = x.unbind(1)
+    ay, by, cy, dy = y.unbind(1)
+    turned = (dx - ax) * (cy - by) - (dy - ay) * (cx - bx)
+    left, right = torch.minimum(ax, dx), torch.maximum(ax, dx)
+    top, bottom = torch.minimum(ay, by), torch.maximum(cy, dy)
+    inside = (right > -2) & (left < size + 2) & (bottom > -2) & (top < size + 2)
+    return (inside & ((turned > 0) | ~hollow)).nonzero()[:, 0]
+
+
+def _cuts(one: Float[Tensor, "m 3"], other: Float[Tensor, "m 3"]) -> Float[Tensor, "m 1"]:
+    """Into how many samples a side is cut: less than a pixel each."""
+    longer = torch.maximum(one.abs(), other.abs())
+    return torch.maximum(longer[:, :1], longer[:, 1:2]).mul_(FINE).ceil_().clamp_(1, MOST)
+
+
+def visible(samples: Samples, size: int) -> Int[Tensor, "size size"]:
+    """The key of the sample that each pixel shows, -1 for none. The pixel (0, 0) covers 0..1."""
     rim = size + 2  # what is outside the frame lands on a rim of one pixel
-    column = pixels[:, 0].clamp(-1, size).add_(1).floor_()
-    row = pixels[:, 1].clamp(-1, size).add_(1).floor_()
-    where = row.mul_(rim).add_(column).long()  # whole numbers below 2^24: exact in float32
-    steps = ((depth + DEPTH_RANGE) * DEPTH_STEPS).clamp_(0, (1 << 14) - 1).to(torch.int32)
-    key = (steps << POINT_BITS).add_(torch.arange(count, dtype=torch.int32))
-    seen = torch.full((len(depth), rim * rim), -1, dtype=torch.int32)
-    seen.scatter_reduce_(1, where, key, "amax")
-    inner = seen.view(-1, rim, rim)[:, 1:-1, 1:-1].contiguous()
-    filled = _close(_close(inner))
-    return torch.where(filled >= 0, filled & ((1 << POINT_BITS) - 1), filled)
+    x, y, depth = samples.position
+    column = x.clamp(-1, size).add_(1).long()
+    row = y.clamp(-1, size).add_(1).long()
+    steps = ((depth + DEPTH_RANGE) * DEPTH_STEPS).clamp_(0, (1 << 20) - 1).long()
+    key = (steps << DEPTH_SHIFT).add_(samples.quad << QUAD_SHIFT)
+    key = key.add_((samples.t * 256).long() << DOWN_SHIFT).add_((samples.s * 256).long())
+    seen = torch.full((rim * rim,), -1, dtype=torch.int64, device=x.device)
+    seen.scatter_reduce_(0, row.mul_(rim).add_(column), key, "amax")
+    return _close(seen.view(rim, rim)[1:-1, 1:-1].contiguous())
 
 
 def _close(seen: Tensor) -> Tensor:
     """Fills pixels that are empty, or far behind, between two opposite neighbours."""
     padded = torch.nn.functional.pad(seen, (1, 1, 1, 1), value=-1)
-    across = torch.minimum(padded[:, 1:-1, :-2], padded[:, 1:-1, 2:])
-    down = torch.minimum(padded[:, :-2, 1:-1], padded[:, 2:, 1:-1])
+    across = torch.minimum(padded[1:-1, :-2], padded[1:-1, 2:])
+    down = torch.minimum(padded[:-2, 1:-1], padded[2:, 1:-1])
     best = torch.maximum(across, down)
     return torch.where((best > seen + NEARER) | ((seen < 0) & (best >= 0)), best, seen)
 
 
+def depths(seen: Int[Tensor, "size size"], quads: slice) -> Float[Tensor, "size size"]:
+    """Depth (cm, towards the camera) of the pixels that show one of `quads`, infinite where others are."""
+    quad = quad_of(seen)
+    there = (seen >= 0) & (quad >= quads.start) & (quad < quads.stop)
+    return torch.where(there, (seen >> DEPTH_SHIFT).float() / DEPTH_STEPS - DEPTH_RANGE, torch.inf)
+
+
+def quad_of(key: Int[Tensor, "*any"]) -> Int[Tensor, "*any"]:
+    return (key >> QUAD_SHIFT) & ((1 << (DEPTH_SHIFT - QUAD_SHIFT)) - 1)
+
+
 @dataclass(frozen=True)
-class Surface:
-    """The pixels that show something, one row each."""
+class Fragments:
+    """The pixels that show something, one row each, in the order of pixels."""
 
-    pixel: Int[Tensor, "f"]  # flat index into (b, s, s)
-    image: Int[Tensor, "f"]
-    point: Int[Tensor, "f"]
-    normal: Float[Tensor, "f 3"]  # in the head's coordinates, towards the camera
+    pixel: Int[Tensor, "f"]  # flat index into (s, s)
+    quad: Int[Tensor, "f"]
+    s: Int[Tensor, "f"]  # along the quad, 0..255
+    t: Int[Tensor, "f"]  # down the quad
+    normal: Float[Tensor, "f 3"]  # unit, in camera coordinates, towards the camera
 
 
-def surface(
-    seen: Int[Tensor, "b size size"],
-    points: Float[Tensor, "b 3 n"],
-    neighbours: Int[Tensor, "n 4"],
-    matrix: Float[Tensor, "b 3 3"],
-) -> Surface:
-    """Normals of what is seen, from each point's four neighbours."""
+def fragments(
+    seen: Int[Tensor, "size size"],
+    corners: Int[Tensor, "q 4"],
+    normals: Float[Tensor, "n 3"],
+) -> Fragments:
+    """What the visible pixels are, with normals interpolated between the quad's corners."""
     flat = seen.view(-1)
     pixel = (flat >= 0).nonzero()[:, 0]
-    point = flat[pixel].long()
-    image = torch.div(pixel, seen.shape[1] * seen.shape[2], rounding_mode="floor")
-    rows = points.transpose(1, 2).reshape(-1, 3)
-    around = neighbours.index_select(0, point) + (image * points.shape[2])[:, None]
-    corner = rows.index_select(0, around.view(-1)).view(-1, 4, 3)
-    down, right = corner[:, 1] - corner[:, 0], corner[:, 3] - corner[:, 2]
-    normal = torch.stack(
-        [
-            down[:, 1] * right[:, 2] - down[:, 2] * right[:, 1],
-            down[:, 2] * right[:, 0] - down[:, 0] * right[:, 2],
-            down[:, 0] * right[:, 1] - down[:, 1] * right[:, 0],
-        ],
-        1,
-    )
-    towards = (normal * matrix[:, 2].index_select(0, image)).sum(1)
+    key = flat.index_select(0, pixel)
+    quad = quad_of(key)
+    down, along = (key >> DOWN_SHIFT) & 255, key & 255
+    t, s = (down.float() + 0.5).mul_(1 / 256)[:, None], (along.float() + 0.5).mul_(1 / 256)[:, None]
+    around = normals.index_select(0, corners.index_select(0, quad).view(-1)).view(-1, 4, 3)
+    a, b, c, d = around.unbind(1)
+    above, below = a + (b - a) * s, c + (d - c) * s
+    normal = above + (below - above) * t
     length = torch.rsqrt((normal * normal).sum(1) + 1e-12)
-    return Surface(pixel, image, point, normal * torch.where(towards < 0, -length, length)[:, None])
+    return Fragments(
+        pixel, quad, along, down, normal * torch.where(normal[:, 2] < 0, -length, length)[:, None]
+    )
+
+
+def together(pieces: list[Fragments]) -> Fragments:
+    """The fragments of several pictures, one after the other."""
+    names = ("pixel", "quad", "s", "t", "normal")
+    return Fragments(*(torch.cat([getattr(piece, name) for piece in pieces]) for name in names))

@@ -19,7 +19,7 @@ from pipeline.synthetic.world import World
 MIMIC = dict(
     smile=(0.45, 1.1), pucker=(0.12, 0.9), brow_up=(0.2, 0.8), frown=(0.2, 0.8), sad=(0.12, 0.9)
 ) | dict(puff=(0.1, 0.8), sneer=(0.12, 0.8))  # probability, largest weight
-AGES = {"young": (6.0, 20.0), "adult": (20.0, 50.0), "old": (50.0, 85.0)}
+AGES = {"young": (2.0, 20.0), "adult": (20.0, 50.0), "old": (50.0, 85.0)}
 
 
 @dataclass(frozen=True)
@@ -39,17 +39,23 @@ class Photos:
     fill: Float[Tensor, "b 3"]
     fill_colour: Float[Tensor, "b 3"]
     ambient: Float[Tensor, "b 3"]
+    style: Float[Tensor, "b"]  # which of the person's hair styles, 0..1
+    hair: Float[Tensor, "b 6"]  # normal: length, volume, parting, mess and two phases of this day
     glasses: Float[Tensor, "b"]
+    frame: Float[Tensor, "b 5"]  # of the glasses: colour, width and height, 0..1
     sunglasses: Float[Tensor, "b"]
     hat: Float[Tensor, "b"]
+    brim: Float[Tensor, "b"]  # 1: the hat is a cap, 0: it is knitted
     hat_colour: Float[Tensor, "b 3"]
     mask: Float[Tensor, "b"]
     mask_colour: Float[Tensor, "b 3"]
     clothes: Float[Tensor, "b 3"]
+    cut: Float[Tensor, "b 4"]  # of the clothes, 0..1: neckline, collar, stripes, their width
     beard: Float[Tensor, "b"]
     occluder: Float[Tensor, "b"]
     occluder_place: Float[Tensor, "b 4"]  # centre x, y, half width, half height
     occluder_colour: Float[Tensor, "b 3"]
+    occluder_kind: Float[Tensor, "b"]  # below 0.4 a hand, else a thing
     exposure: Float[Tensor, "b"]
     saturation: Float[Tensor, "b"]
     gamma: Float[Tensor, "b"]
@@ -81,15 +87,17 @@ def draw(
         roll=roll,
         age=_age(draws, world, own_age),
         expression=_expression(draws, modes),
-        eye_open=torch.where(draws.chance(0.07) > 0, 0.0, draws.uniform(0.6, 1.15)),
-        gaze=draws.normals(2) * torch.tensor([0.18, 0.10]),
+        eye_open=torch.where(draws.chance(0.06) > 0, 0.0, draws.uniform(0.7, 1.12)),
+        gaze=(draws.normals(2) * torch.tensor([0.12, 0.06])).clamp(-0.3, 0.3),
         **_light(draws),
         **_things(draws, world, wears_glasses),
+        style=draws.uniform(),
+        hair=draws.normals(6),
         beard=draws.uniform(0.3, 1.0),
         exposure=(draws.normal() * 0.18).exp() * world.light,
         saturation=draws.uniform(0.6, 1.25) * (1 - grey),
         gamma=(draws.normal() * 0.15).exp(),
-        balance=1 + 0.05 * draws.normals(3),
+        balance=1 + 0.04 * draws.normals(3),
         blur=(blurred * draws.uniform(0.5, 2.2)).clamp(min=world.blur_floor),
         resolution=torch.where(coarse > 0, draws.uniform(0.25, 0.7), 1.0),
         noise=draws.uniform() ** 2 * 0.05 * world.noise,
@@ -132,35 +140,45 @@ def _expression(draws: Draws, modes: Sequence[str]) -> Tensor:
 
 
 def _light(draws: Draws) -> dict[str, Tensor]:
-    strength = draws.uniform(0.5, 1.0)
-    second = draws.chance(0.4) * draws.uniform(0, 0.5)
+    strength = draws.uniform(0.35, 0.8)
+    second = draws.chance(0.5) * draws.uniform(0, 0.45)
     key = torch.stack([draws.normal() * 0.7, draws.normal() * 0.45 + 0.4, draws.uniform(0.45, 1.1)], 1)
     fill = torch.stack([draws.normal(), draws.normal() * 0.3, draws.uniform(-0.8, 0.6)], 1)
     return {
         "key": key,
-        "key_colour": strength[:, None] * (1 + 0.06 * draws.normals(3)),
-        "gloss": 0.22 * strength,
+        "key_colour": strength[:, None] * (1 + 0.05 * draws.normals(3)),
+        "gloss": 0.2 * strength,
         "fill": fill,
-        "fill_colour": second[:, None] * (1 + 0.25 * draws.normals(3)),
-        "ambient": draws.uniform(0.3, 0.6)[:, None] * (1 + 0.05 * draws.normals(3)),
+        "fill_colour": second[:, None] * (1 + 0.12 * draws.normals(3)),
+        "ambient": draws.uniform(0.34, 0.68)[:, None] * (1 + 0.035 * draws.normals(3)),
     }
 
 
 def _things(draws: Draws, world: World, wears_glasses: Tensor) -> dict[str, Tensor]:
-    glasses = draws.chance(0.06 + 0.69 * wears_glasses)
+    glasses = draws.chance(0.08 + 0.42 * wears_glasses)
     centre, extent = draws.uniforms(2), draws.uniforms(2) * 0.18 + 0.12
     return {
         "glasses": glasses,
-        "sunglasses": glasses * draws.chance(0.15),
+        "sunglasses": glasses * draws.chance(0.2),
+        "frame": draws.uniforms(5),
         "hat": draws.chance(world.hats),
-        "hat_colour": draws.uniforms(3),
+        "brim": draws.chance(0.6),
+        "hat_colour": _muted(draws) * 0.9,
         "mask": draws.chance(world.masks),
         "mask_colour": draws.uniforms(3) * 0.5 + 0.4,
-        "clothes": draws.uniforms(3) * 0.8 + 0.05,
+        "clothes": _muted(draws) * 0.85,
+        "cut": draws.uniforms(4),
         "occluder": draws.chance(world.occlusion),
         "occluder_place": torch.cat([centre * 0.7 + 0.15, extent * 0.7], 1),
-        "occluder_colour": draws.uniforms(3),
+        "occluder_colour": _muted(draws),
+        "occluder_kind": draws.uniform(),
     }
+
+
+def _muted(draws: Draws) -> Float[Tensor, "b 3"]:
+    """Colours of cloth and paper: most are dull, a few are loud."""
+    loud = draws.uniform()[:, None] ** 2
+    return (draws.uniform(0.08, 0.9)[:, None] * (1 - loud) + loud * draws.uniforms(3)).clamp(0.04, 0.96)
 
 
 def clear(photos: Photos) -> Photos:

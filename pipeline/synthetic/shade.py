@@ -1,183 +1,185 @@
-"""Colour and light of the pixels that show something.
+"""Materials and light of the pixels that show something.
 
-    colour * (ambient + key max(0, wrapped n.l) + fill max(0, n.l2)) + gloss (n.h)^16
+    colour * (ambient sky(n) + key wrap_c(n.l) + fill max(0, n.l2)) + gloss (n.h)^16
 
-Shapes: f visible pixels, b images, n points. Colours are linear RGB, 1 is white.
+Light creeps around the edge of a shadow, red light furthest, as it does in skin: wrap_c differs by
+channel. Shapes: f visible pixels of some pictures.
+Directions are in camera coordinates. Colours are RGB, 1 is white.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import torch
 import torch.nn.functional as F
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor
 
-from pipeline.synthetic.features import NOWHERE, Features
-from pipeline.synthetic.identity import People
-from pipeline.synthetic.raster import Surface
+from pipeline.synthetic import eyes, skin
+from pipeline.synthetic.hair import step, strand
+from pipeline.synthetic.raster import Fragments
+from pipeline.synthetic.rows import Rows
 from pipeline.synthetic.sampler import Photos
-from pipeline.synthetic.skin import flat
-from pipeline.synthetic.template import Template
+from pipeline.synthetic.skin import Place
+from pipeline.synthetic.surfaces import AZIMUTH, BEARD, FLUSH, FRONT, SHADOW, WRINKLE, Layout, X, Y
 
-ELSEWHERE = 99.0  # template coordinates of points that are not on the head
-TABLE = 6  # columns of a person's table: colour, hair, beard, gloss
-EYE_X, EYE_Y, SIDE, MOUTH, SLIT, WRINKLE, X, Y = range(8)
-
-
-def point_features(head: Template, features: Features, points: int) -> Float[Tensor, "n 8"]:
-    """What every point is, in the columns above; points beyond the head are nothing."""
-    grids = (features.eye_x, features.eye_y, features.side, features.mouth, features.slit, features.wrinkle)
-    columns = torch.stack([flat(grid) for grid in (*grids, head.x, head.y)], 1)
-    nothing = torch.tensor([NOWHERE, NOWHERE, 0.0, 0.0, 0.0, 0.0, ELSEWHERE, ELSEWHERE])
-    return torch.cat([columns, nothing.expand(points - len(columns), -1)]).contiguous()
+Tables = dict[str, Tensor]
+SKIN_WRAP, HAIR_WRAP = (0.42, 0.30, 0.25), (0.30, 0.30, 0.30)
+BEHIND_MASK = -9.6  # template y, cm: a face mask ends under the chin
 
 
-class Rows:
-    """Named values of every image, gathered for every pixel in one go."""
-
-    def __init__(self, image: Tensor, **values: Tensor) -> None:
-        parts = [value if value.dim() == 2 else value[:, None] for value in values.values()]
-        gathered = torch.cat(parts, 1).index_select(0, image).split([part.shape[1] for part in parts], 1)
-        self._columns = dict(zip(values, gathered, strict=True))
-
-    def __getitem__(self, name: str) -> Tensor:
-        """(f, width of the value)."""
-        return self._columns[name]
-
-
-@dataclass(frozen=True)
-class Scene:
-    """The images of one batch: who, how photographed, how turned, and how old they look."""
-
-    people: People
-    photos: Photos
-    matrix: Float[Tensor, "b 3 3"]
-    old: Float[Tensor, "b"]
-    opening: Float[Tensor, "b"]  # of the mouth, cm
-    hair: Float[Tensor, "b 3"]
-
-
-def shade(
-    surface: Surface,
-    scene: Scene,
-    paint: Float[Tensor, "f 6"],
-    features: Float[Tensor, "n 8"],
-    brim: slice,
-) -> Float[Tensor, "f 3"]:
+def shade(seen: Fragments, image: Int[Tensor, "f"], tables: Tables, layout: Layout) -> Float[Tensor, "f 3"]:
     """The light that reaches the camera from every visible pixel."""
-    point, image = surface.point, surface.image
-    colour, gloss = _grown(paint, scene, surface), paint[:, 5].clone()
-    local = features.index_select(0, point)
-    wrinkle = local[:, WRINKLE] * (scene.old * 0.9 + 0.05).index_select(0, image)
-    colour = colour * (1 - (0.42 * wrinkle).clamp(0, 0.6) * (1 - paint[:, 3]))[:, None]
-    rows = ((local[:, EYE_X].abs() < 2) | (local[:, MOUTH] > 0)).nonzero()[:, 0]
-    inside = _mouth(colour[rows], local[rows], scene.opening.index_select(0, image[rows])[:, None])
-    colour[rows], eye = _eyes(inside, local[rows], scene, image[rows])
-    gloss[rows] += eye * 0.6
-    colour = _worn(colour, surface, scene.photos, local, brim)
-    return _lit(colour, gloss, surface, scene)
+    everything, lit = Rows(tables, image), torch.zeros(len(seen.pixel), 3)
+    material = layout.materials.index_select(0, seen.quad)
+    for index, (name, (paint, wrap)) in enumerate(_MATERIALS.items()):
+        rows = (material == index).nonzero()[:, 0]
+        if len(rows):
+            texels = layout.look_up(
+                name, *(part.index_select(0, rows) for part in (seen.quad, seen.s, seen.t))
+            )
+            of = everything.at(rows)
+            noise = skin.noise_at(texels[:, Y], texels[:, AZIMUTH], of)
+            columns = texels.t().contiguous()
+            place = [columns[column] for column in (X, Y, AZIMUTH, FRONT, BEARD, FLUSH, WRINKLE)]
+            colour, gloss = paint(Place(of, *place, noise), columns[SHADOW])
+            lit[rows] = light(colour, gloss, torch.tensor(wrap), seen.normal.index_select(0, rows), of)
+    return lit
 
 
-def _grown(paint: Tensor, scene: Scene, surface: Surface) -> Tensor:
-    """Greying hair, and beards where the person is grown up."""
-    photos, image = scene.photos, surface.image
-    fading = ((scene.old - 0.25) * 1.1).clamp(0, 0.9)
-    grain = (((surface.point * 7919) % 97).float() / 97)[:, None]
-    white = paint[:, 3:4] * fading.index_select(0, image)[:, None] * (0.6 + 0.4 * grain)
-    colour = paint[:, :3] + (0.72 - paint[:, :3]) * white
-    beard = paint[:, 4] * (photos.beard * (photos.age > 19)).index_select(0, image)
-    rows = (beard > 0.01).nonzero()[:, 0]
-    greyed = scene.hair + (0.7 - scene.hair) * (fading * 0.9)[:, None]
-    hair = greyed.index_select(0, image[rows]) * (0.8 + 0.4 * grain[rows])
-    colour[rows] += (hair - colour[rows]) * (beard[rows, None].clamp(max=1) * 0.92)
-    return colour
+def _head(place: Place, shadow: Tensor) -> tuple[Tensor, Tensor]:
+    of, facing = place.of, place.front > 0.4
+    colour = skin.bare(place)
+    gloss = 0.45 + 0.25 * place.flush
+    mouth = ((place.x.abs() < 2.7) & (place.y < -3.1) & (place.y > -5.5) & facing).nonzero()[:, 0]
+    colour[mouth], wet = skin.lips(place.at(mouth), colour[mouth])
+    gloss[mouth] += 0.5 * wet
+    colour = colour * shadow.clamp(0.25, 1)[:, None]
+    rows = ((place.y > 3.2) & (place.y < 5.6) & (place.front > 0.2)).nonzero()[:, 0]
+    brow = skin.brows(place.at(rows))[:, None]
+    colour[rows] += (of.at(rows).brow_colour - colour[rows]) * brow
+    rows = ((place.beard > 0.02) & (of.stubble > 0)).nonzero()[:, 0]
+    grown = skin.beard(place.at(rows))
+    colour[rows] += (of.at(rows).greyed * 0.8 - colour[rows]) * grown[:, None]
+    gloss[rows] *= 1 - 0.7 * grown
+    rows = eyes.near(place)
+    colour[rows], ball = eyes.paint(place.at(rows), colour[rows])
+    gloss[rows] += 0.7 * ball
+    return _covered(place, *_grown(place, colour, gloss))
 
 
-def _mouth(colour: Tensor, local: Tensor, opening: Tensor) -> Tensor:
-    """The dark between the lips, and the upper teeth when it opens."""
-    dark = torch.tensor([0.32, 0.10, 0.10]) * (0.8 - 0.5 * (opening / 2.4).clamp(0, 1))
-    teeth = ((local[:, SLIT, None] < 0.38) & (opening > 0.25)) * 0.9
-    inside = dark + (torch.tensor([0.85, 0.82, 0.75]) - dark) * teeth
-    return torch.where(local[:, MOUTH, None] > 0.5, inside, colour)
+def _grown(place: Place, colour: Tensor, gloss: Tensor) -> tuple[Tensor, Tensor]:
+    """Scalp hair, and the shade that hair throws on the skin below its edge."""
+    below = place.of.looked_up("edge", strand(place.azimuth)) - place.y
+    shell = place.of.shell
+    rows = ((below > -0.4) & (below < 1.1) & (shell > 0)).nonzero()[:, 0]
+    colour[rows] *= 1 - 0.32 * step(-below[rows], -1.1, 0.1)[:, None]
+    rows = ((below < 1.5) & (place.y > -9)).nonzero()[:, 0]
+    there = place.at(rows)
+    cover = skin.scalp(there) * (0.72 + 0.18 * shell[rows])
+    colour[rows] += (there.of.greyed * skin.strands(there)[:, None] - colour[rows]) * cover[:, None]
+    gloss[rows] *= 1 - 0.7 * cover
+    return colour, gloss
 
 
-def _eyes(colour: Tensor, local: Tensor, scene: Scene, image: Tensor) -> tuple[Tensor, Tensor]:
-    """Eyeball, iris, pupil, lashes and the lid's crease; and where the eyeball is (0..1)."""
-    people, photos = scene.people, scene.photos
-    rows = Rows(
-        image, lid=people.lid, fold=people.fold, opened=photos.eye_open, gaze=photos.gaze, iris=people.iris
-    )
-    x, y, side = local[:, EYE_X], local[:, EYE_Y], local[:, SIDE]
-    lid, opened = rows["lid"][:, 0], rows["opened"][:, 0]
-    almond = (1 - x**2).clamp(min=0)
-    upper = lid * opened * almond**0.75 * (1 + 0.15 * x)
-    lower = -0.75 * lid * almond * (0.55 + 0.45 * opened.clamp(0, 1))
-    eye = torch.sigmoid((upper - y) * 28) * torch.sigmoid((y - lower) * 28) * (x.abs() < 1)
-    gaze_x, gaze_y = rows["gaze"].unbind(1)
-    radius = ((x - side * gaze_x) ** 2 + (y - gaze_y - 0.04) ** 2).sqrt()
-    white = torch.tensor([0.88, 0.86, 0.84]) * (1 - 0.35 * x.abs().clamp(0, 1) ** 2)[:, None]
-    iris = rows["iris"] * (0.6 + 1.2 * radius[:, None])
-    ball = white + (iris - white) * torch.sigmoid((0.40 - radius) * 25)[:, None]
-    pupil = 1 - 0.92 * torch.sigmoid((0.17 - radius) * 30)
-    under_lid = 1 - 0.45 * torch.exp(-(((upper - y) / 0.12).clamp(min=0) ** 2))
-    ball = ball * (pupil * under_lid)[:, None]
-    colour = colour + (ball - colour) * eye[:, None]
-    lash = torch.exp(-(((y - upper) / 0.07) ** 2)) * (x.abs() < 1.05) * 0.75
-    crease = torch.exp(-(((y - upper - 0.22) / 0.06) ** 2)) * (x.abs() < 1.0) * 0.45 * rows["fold"][:, 0]
-    rim = torch.exp(-(((y - lower) / 0.06) ** 2)) * (x.abs() < 1.0) * 0.3
-    lines = torch.maximum(torch.maximum(lash, crease), rim)
-    return colour * (1 - lines)[:, None], eye
+def _covered(place: Place, colour: Tensor, gloss: Tensor) -> tuple[Tensor, Tensor]:
+    """Clothes and face mask."""
+    low = (place.y < -10.5).nonzero()[:, 0]
+    there = place.at(low)
+    neck, collar, stripes, width = there.of.cut.unbind(1)
+    line = -13.9 + 1.1 * (1 - torch.cos(there.azimuth)) + 0.5 * collar
+    line = line - 3.2 * (1 - there.azimuth.abs() / 0.75).clamp(min=0) * (neck < 0.35)  # a V
+    striped = 0.75 + 0.35 * torch.sin(there.y * (2 + 4 * width)).sign()
+    cloth = there.of.clothes * torch.where(stripes > 0.75, striped, 1.0)[:, None]
+    hem = ((line - there.y) < 0.9) & (collar > 0.5)
+    cloth = torch.where(hem[:, None], 0.92 - 0.6 * cloth * (collar > 0.8)[:, None], cloth)
+    cloth = cloth * (0.95 + 0.05 * there.noise[:, skin.FINE])[:, None]
+    worn = there.y < line
+    colour[low] = torch.where(worn[:, None], cloth, colour[low])
+    gloss[low] *= ~worn
+    if place.of.any("mask"):
+        rows = ((place.of.mask > 0) & masked(place.x, place.y)).nonzero()[:, 0]
+        y = place.y[rows]
+        folds = 1 - 0.1 * torch.exp(-(((y + 3.6) / 0.12) ** 2)) - 0.1 * torch.exp(-(((y + 5.0) / 0.12) ** 2))
+        colour[rows] = place.of.at(rows).mask_colour * folds[:, None]
+        gloss[rows] = 0.05
+    return colour, gloss
 
 
-def _worn(colour: Tensor, surface: Surface, photos: Photos, local: Tensor, brim: slice) -> Tensor:
-    """Hat, face mask and clothes."""
-    x, y = local[:, X], local[:, Y]
-    on_brim = (surface.point >= brim.start) & (surface.point < brim.stop)
-    edge = -0.2 - 0.03 * x**2 + 0.6 * torch.exp(-((x / 1.2) ** 2))
-    places = {
-        "clothes": (y < -13.2 - 0.12 * x.abs()),
-        "hat": ((y > 7.2) & (y < 50)) | on_brim,
-        "mask": (y < edge) & (y > -9.6),
-    }
-    worn = {"clothes": torch.ones(len(photos)), "hat": photos.hat, "mask": photos.mask}
-    colours = {"clothes": photos.clothes, "hat": photos.hat_colour, "mask": photos.mask_colour}
-    for name, place in places.items():
-        rows = (place & (worn[name].index_select(0, surface.image) > 0)).nonzero()[:, 0]
-        colour[rows] = colours[name].index_select(0, surface.image[rows])
-    return colour
+def masked(x: Tensor, y: Tensor) -> Tensor:
+    """Where a face mask lies on the template."""
+    return (y < -0.2 - 0.03 * x**2 + 0.6 * torch.exp(-((x / 1.2) ** 2))) & (y > BEHIND_MASK)
 
 
-def _lit(colour: Tensor, gloss: Tensor, surface: Surface, scene: Scene) -> Tensor:
-    photos, normal, matrix = scene.photos, surface.normal, scene.matrix
-    key, fill = F.normalize(photos.key, dim=1), F.normalize(photos.fill, dim=1)
+def _ears(place: Place, shadow: Tensor) -> tuple[Tensor, Tensor]:
+    tint = torch.tensor([0.86, 0.74, 0.72])
+    return place.of.skin * tint * shadow.clamp(0.3, 1)[:, None], torch.full_like(shadow, 0.3)
+
+
+def _hair(place: Place, shadow: Tensor) -> tuple[Tensor, Tensor]:
+    of, strands = place.of, skin.strands(place)
+    white = (of.grey * (0.75 + 0.5 * (strands - 0.8))).clamp(0, 1)[:, None]
+    colour = of.hair_colour + (skin.GREY - of.hair_colour) * white
+    above = place.y - of.looked_up("edge", strand(place.azimuth))
+    deep = 0.72 + 0.28 * step(above, -0.5, 2.5)
+    return colour * (strands * deep)[:, None], 0.55 * strands * (1 - 0.6 * of.curl)
+
+
+def _hat(place: Place, shadow: Tensor) -> tuple[Tensor, Tensor]:
+    knitted = 0.88 + 0.12 * torch.sin(place.azimuth * 60) * (1 - step(place.y, 10, 12.5))
+    cloth = torch.where(place.of.brim > 0, 1.0, knitted)
+    return place.of.hat_colour * cloth[:, None], torch.full_like(shadow, 0.05)
+
+
+def _brim(place: Place, shadow: Tensor) -> tuple[Tensor, Tensor]:
+    return place.of.hat_colour * 0.9, torch.full_like(shadow, 0.05)
+
+
+def _frames(place: Place, shadow: Tensor) -> tuple[Tensor, Tensor]:
+    bright = place.of.frame[:, :1] ** 2 * 0.35 + 0.03
+    return bright * torch.tensor([1.0, 0.85, 0.7]), torch.ones_like(shadow)
+
+
+def _lenses(place: Place, shadow: Tensor) -> tuple[Tensor, Tensor]:
+    return torch.tensor([[0.045, 0.05, 0.06]]).expand(len(shadow), 3), torch.full_like(shadow, 1.6)
+
+
+_MATERIALS = {
+    "head": (_head, SKIN_WRAP),
+    "ears": (_ears, SKIN_WRAP),
+    "hair": (_hair, HAIR_WRAP),
+    "hat": (_hat, HAIR_WRAP),
+    "brim": (_brim, HAIR_WRAP),
+    "frames": (_frames, HAIR_WRAP),
+    "lenses": (_lenses, HAIR_WRAP),
+}  # in the order of `surfaces.MATERIALS`
+
+
+def light(
+    colour: Float[Tensor, "f 3"],
+    gloss: Float[Tensor, "f"],
+    wrap: Float[Tensor, "3"],
+    normal: Float[Tensor, "f 3"],
+    of: Rows,
+) -> Float[Tensor, "f 3"]:
+    """What the lights of every photograph make of a surface."""
+    x, y, z = normal.t().contiguous()
+
+    def facing(direction: Tensor) -> Tensor:
+        a, b, c = direction.unbind(1)
+        return (x * a).add_(y * b).add_(z * c)
+
+    diffuse = (facing(of.to_key)[:, None] + wrap).div_(1 + wrap).clamp_(min=0)
+    second = (facing(of.to_fill)[:, None] * 0.85 + 0.15).clamp_(min=0)
+    shine = facing(of.to_half).clamp_(min=0).square_()
+    shine = shine.square_().square_()  # to the 8th
+    shine = shine * shine * (0.35 + 0.65 * shine)
+    sky = y[:, None] * 0.22 + 0.78
+    total = sky * of.ambient + diffuse * of.key_colour + second * of.fill_colour
+    return colour * total + (shine * gloss * of.gloss)[:, None]
+
+
+def light_tables(photos: Photos) -> dict[str, Tensor]:
+    """Directions to the lights (b, 3), and halfway between the main light and the camera."""
+    key = F.normalize(photos.key, dim=1)
     half = F.normalize(key + torch.tensor([0.0, 0.0, 1.0]), dim=1)
-
-    def on_head(direction: Tensor) -> Tensor:
-        return (direction[:, :, None] * matrix).sum(1)  # camera to head coordinates
-
-    rows = Rows(
-        surface.image,
-        key=on_head(key),
-        fill=on_head(fill),
-        half=on_head(half),
-        up=matrix[:, 1],
-        key_colour=photos.key_colour,
-        fill_colour=photos.fill_colour,
-        ambient=photos.ambient,
-        gloss=photos.gloss,
-    )
-
-    def facing(name: str) -> Tensor:
-        return (normal * rows[name]).sum(1)
-
-    diffuse = ((facing("key") + 0.15) / 1.15).clamp(min=0)
-    second = facing("fill").clamp(min=0)
-    shine = facing("half").clamp(min=0) ** 2
-    shine = (shine * shine) ** 2 * (shine * shine) ** 2 * (0.5 * (shine * shine) ** 2 + 0.5)
-    sky = 0.75 + 0.25 * facing("up")
-    light = sky[:, None] * rows["ambient"]
-    light = light.addcmul(diffuse[:, None], rows["key_colour"])
-    light = light.addcmul(second[:, None], rows["fill_colour"])
-    return torch.addcmul((shine * gloss)[:, None] * rows["gloss"], colour, light)
+    return {"to_key": key, "to_fill": F.normalize(photos.fill, dim=1), "to_half": half}

@@ -1,188 +1,181 @@
-"""Everything beside the head: ears, long hair, a hat's brim, glasses. Grids of points like the head's.
+"""All surfaces of a picture as grids of vertices: head, ears, hair, hat, brim, glasses.
 
-What an image does not show is shrunk to one point inside the head, so that every image has the same
-points. Shapes: b images, (b, 3, points) positions in centimetres.
+A quad is four neighbouring vertices. Its look is kept in a table of CUTS x CUTS texels: where on the
+template it lies, and what is there. Shapes: n vertices, q quads, t texels; positions (3, n), centimetres.
 """
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 
+import numpy as np
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from pipeline.synthetic.identity import People
-from pipeline.synthetic.sampler import Photos
+from pipeline.synthetic.features import Features
+from pipeline.synthetic.hair import Shell, patterns
+from pipeline.synthetic.template import Grid, Template, bell
 
-INSIDE = -3.6  # z of the point inside the head where hidden things go
-EAR = (34, 26)
-CURTAIN = (64, 132)
-BRIM = (26, 90)
-RING, BRIDGE, TEMPLE, STRANDS = 72, 24, 64, (-1, 0, 1)
-FRAMES = (1, len(STRANDS) * (2 * RING + BRIDGE + 2 * TEMPLE))
-LENS = (2 * 14, 64)
+CUTS, SHELL_CUTS = 3, 10  # texels along a quad's side; strands of hair are fine
+EAR = (22, 16)
+BRIM = (10, 40)
+RING, BRIDGE, TEMPLE = (3, 57), (3, 9), (3, 16)
+LENS = (7, 33)
+X, Y, AZIMUTH, FRONT, SHADOW, BEARD, FLUSH, WRINKLE = range(8)  # columns of the table
+ELSEWHERE = 99.0  # x, y of texels that are not on the head
+SHELL_STEP = 2  # rows and columns of the head for one of the shell
+MATERIALS = {
+    **{"head": "head", "left_ear": "ears", "right_ear": "ears", "hair": "hair", "hat": "hat", "brim": "brim"},
+    **dict.fromkeys(("left_ring", "right_ring", "bridge", "left_temple", "right_temple"), "frames"),
+    **dict.fromkeys(("left_lens", "right_lens"), "lenses"),
+}  # what each surface is made of
+CLOSED = ("head", "hair", "hat")  # their last column's neighbour is the first
 
 
 @dataclass(frozen=True)
 class Layout:
-    """Where each surface's points lie in the list of all points, and each point's neighbours."""
+    """Where each surface's vertices and quads lie in the lists of all of them."""
 
-    spans: dict[str, slice]
-    neighbours: Int[Tensor, "points 4"]  # above, below, left, right
+    shapes: dict[str, tuple[int, int]]
+    vertices: dict[str, slice]
+    quads: dict[str, slice]
+    corners: Int[Tensor, "q 4"]  # above left, above right, below left, below right
+    hollow: Bool[Tensor, "q"]  # seen from the front alone: what it encloses is never seen
+    materials: Int[Tensor, "q"]  # in the order in which MATERIALS first names them
+    texels: Float[Tensor, "t 8"]
+    strands: dict[str, Float[Tensor, "u 8"]]  # the texels of shells, SHELL_CUTS a side
 
-    @property
-    def points(self) -> int:
-        return len(self.neighbours)
+    def look_up(self, name: str, quad: Int[Tensor, "k"], s: Int[Tensor, "k"], t: Int[Tensor, "k"]) -> Tensor:
+        """Rows (k, 8) of the table at s along and t down (0..255) the quads of one surface."""
+        table, cuts, first = self.texels, CUTS, 0
+        if name in self.strands:
+            table, cuts, first = self.strands[name], SHELL_CUTS, self.quads[name].start
+        cell = ((t * cuts) >> 8) * cuts + ((s * cuts) >> 8)
+        return table.index_select(0, (quad - first) * (cuts * cuts) + cell)
 
 
-def layout(head: tuple[int, int]) -> Layout:
-    """The head first, then the rest in the order of `draw`."""
-    shapes = {"head": head, "left_ear": EAR, "right_ear": EAR, "curtain": CURTAIN}
-    shapes |= {"brim": BRIM, "frames": FRAMES, "lenses": LENS}
-    spans, neighbours, start = {}, [], 0
+def layout(head: tuple[int, int], shell: tuple[int, int], hat: tuple[int, int]) -> tuple[Layout, int]:
+    """The layout without texels, and the number of vertices."""
+    shapes = {"head": head, "left_ear": EAR, "right_ear": EAR, "hair": shell, "hat": hat, "brim": BRIM}
+    shapes |= {"left_ring": RING, "right_ring": RING, "bridge": BRIDGE}
+    shapes |= {"left_temple": TEMPLE, "right_temple": TEMPLE, "left_lens": LENS, "right_lens": LENS}
+    vertices, quads, corners = {}, {}, []
+    start = first = 0
     for name, (rows, columns) in shapes.items():
-        grid = torch.arange(start, start + rows * columns).view(rows, columns)
-        neighbours.append(_neighbours(grid, closed=name == "head"))
-        spans[name] = slice(start, start + rows * columns)
-        start += rows * columns
-    return Layout(spans, torch.cat(neighbours).contiguous())
+        index = torch.arange(start, start + rows * columns).view(rows, columns)
+        if name in CLOSED:
+            index = torch.cat([index, index[:, :1]], 1)
+        around = [index[:-1, :-1], index[:-1, 1:], index[1:, :-1], index[1:, 1:]]
+        corners.append(torch.stack([part.reshape(-1) for part in around], 1))
+        vertices[name] = slice(start, start + rows * columns)
+        quads[name] = slice(first, first + len(corners[-1]))
+        start, first = start + rows * columns, first + len(corners[-1])
+    hollow = torch.zeros(first, dtype=torch.bool)
+    hollow[quads["head"]] = True
+    kinds = list(dict.fromkeys(MATERIALS.values()))
+    materials = torch.zeros(first, dtype=torch.uint8)
+    for name, span in quads.items():
+        materials[span] = kinds.index(MATERIALS[name])
+    empty = torch.zeros(0, 8)
+    return Layout(shapes, vertices, quads, torch.cat(corners), hollow, materials, empty, {}), start
 
 
-def _neighbours(grid: Tensor, closed: bool) -> Tensor:
-    rows, columns = torch.arange(grid.shape[0]), torch.arange(grid.shape[1])
-    above, below = grid[(rows - 1).clamp(min=0)], grid[(rows + 1).clamp(max=len(rows) - 1)]
-    if closed:
-        left, right = grid[:, (columns - 1) % len(columns)], grid[:, (columns + 1) % len(columns)]
-    else:
-        left, right = grid[:, (columns - 1).clamp(min=0)], grid[:, (columns + 1).clamp(max=len(columns) - 1)]
-    return torch.stack([above.reshape(-1), below.reshape(-1), left.reshape(-1), right.reshape(-1)], 1)
+def texels(layout: Layout, fine: Template, features: Features) -> Tensor:
+    """The table of all quads but those of shells; `fine` is the template in the middles of the texels."""
+    table = torch.zeros(len(layout.corners), CUTS * CUTS, 8)
+    table[:, :, X] = table[:, :, Y] = ELSEWHERE
+    table[:, :, SHADOW] = 1.0
+    flush = 0.25 * fine.bumps(4.0, -0.5, 1.5, 1.4) + 0.3 * fine.bump(0, -1, 1, 1)
+    flush = flush + 0.12 * bell(fine.y, -7.5, 1.0) * fine.front
+    grids = (
+        fine.x,
+        fine.y,
+        fine.azimuth,
+        fine.front,
+        features.shadow,
+        features.beard,
+        flush,
+        features.wrinkle,
+    )
+    table[layout.quads["head"]] = _by_quad(grids)
+    for name in ("left_ear", "right_ear"):
+        up, out = _cells(EAR)
+        hollow = 1 - 0.6 * bell(out, 0.5, 0.17) * bell(up, 0.1, 0.5) - 0.3 * bell(out, 0.0, 0.12)
+        table[layout.quads[name], :, SHADOW] = _by_quad((hollow,))[:, :, 0]
+        table[layout.quads[name], :, FLUSH] = 0.35
+    return table.view(-1, 8).contiguous()
 
 
-def ear_shadow() -> Float[Tensor, "points"]:
-    """Light lost in the ear's hollow, as a factor."""
+def _cells(shape: tuple[int, int]) -> tuple[Grid, Grid]:
+    """The middles of the texels of an open grid: -1..1 down, 0..1 along."""
+    down = (np.arange((shape[0] - 1) * CUTS) + 0.5) / ((shape[0] - 1) * CUTS)
+    along = (np.arange((shape[1] - 1) * CUTS) + 0.5) / ((shape[1] - 1) * CUTS)
+    rows, columns = np.meshgrid(down * 2 - 1, along, indexing="ij")
+    return rows, columns
+
+
+def strands(shell: Template) -> Float[Tensor, "u 8"]:
+    """The table of a shell; `shell` is the template in the middles of its texels."""
+    none = np.zeros(shell.shape)
+    grids = (shell.x, shell.y, shell.azimuth, none, none + 1, none, none, none)
+    return _by_quad(grids, SHELL_CUTS).view(-1, 8).contiguous()
+
+
+def _by_quad(grids: tuple[Grid, ...], cuts: int = CUTS) -> Tensor:
+    """Grids (rows * cuts, columns * cuts) as (quads, cuts * cuts, grids)."""
+    stacked = np.stack(grids, -1).astype(np.float32)
+    rows, columns = stacked.shape[0] // cuts, stacked.shape[1] // cuts
+    cut = stacked.reshape(rows, cuts, columns, cuts, -1).transpose(0, 2, 1, 3, 4)
+    return torch.from_numpy(np.ascontiguousarray(cut)).reshape(rows * columns, cuts * cuts, -1)
+
+
+def shell(head: Template, outwards: Float[Tensor, "3 n"], lowest: float) -> Shell:
+    """Every second row and column of the head down to the height `lowest`."""
+    count = int((head.y.max(1) > lowest).sum())
+    index = np.arange(head.y.size).reshape(head.shape)[:count:SHELL_STEP, ::SHELL_STEP]
+    base = torch.from_numpy(np.ascontiguousarray(index)).reshape(-1)
+    y, azimuth = (
+        torch.from_numpy(grid.astype(np.float32)).reshape(-1)[base] for grid in (head.y, head.azimuth)
+    )
+    return Shell(index.shape, base, y, azimuth, outwards[:, base], patterns(y, azimuth))
+
+
+def shell_texels(rows: int, columns: int, kept: tuple[int, int]) -> tuple[Grid, Grid]:
+    """`down` and `across` of the texels of a shell of `kept` vertices (see `template.make_at`)."""
+    cells = (kept[0] - 1) * SHELL_CUTS
+    down = (np.arange(cells) + 0.5) * SHELL_STEP / SHELL_CUTS / (rows - 1)
+    across = -1 + 2 * (np.arange(kept[1] * SHELL_CUTS) + 0.5) * SHELL_STEP / SHELL_CUTS / columns
+    return down, across
+
+
+def ear(tilt: float = 0.16) -> Float[Tensor, "3 k"]:
+    """An ear at the origin that points to +x and back."""
     up = torch.linspace(-1, 1, EAR[0])[:, None]
-    out = torch.linspace(0, 1, EAR[1])[None]
-    return (1 - 0.55 * torch.exp(-(((out - 0.5) / 0.2) ** 2)) * torch.exp(-((up / 0.6) ** 2))).reshape(-1)
+    along = torch.linspace(0, 1, EAR[1])[None]
+    width = (1 - (up * 0.99) ** 2).clamp(min=0).sqrt() * (1.0 + 0.25 * up) + 0.02
+    rim = torch.exp(-(((along - 0.88) / 0.12) ** 2)) * 0.32
+    hollow = 0.55 * torch.exp(-(((along - 0.5) / 0.2) ** 2)) * torch.exp(-((up / 0.6) ** 2))
+    x = (0.05 + 0.95 * along**0.8 + rim - hollow).expand(EAR)
+    z = -1.85 * along * width - tilt * 2.9 * up
+    y = (2.9 * up).expand(EAR)
+    return torch.stack([part.reshape(-1) for part in (x, y, z)])
 
 
-def _ear() -> Tensor:
-    """(3, points) of an ear at the origin, pointing to +x."""
-    up = torch.linspace(-1, 1, EAR[0])[:, None]
-    out = torch.linspace(0, 1, EAR[1])[None]
-    width = (1 - up**2 * 0.98).clamp(min=0).sqrt() * (1.0 - 0.22 * up)
-    hollow = 0.5 * torch.exp(-(((out - 0.45) / 0.2) ** 2)) * torch.exp(-((up / 0.55) ** 2))
-    x = 0.25 + 0.9 * out + 0.35 * torch.exp(-(((out - 0.85) / 0.12) ** 2)) - hollow
-    z = -out * 1.9 * width * (1 - 0.15 * up)
-    return torch.stack([part.expand(EAR) for part in (x, up * 2.9, z)]).reshape(3, -1)
-
-
-@dataclass(frozen=True)
-class Anchors:
-    """Where accessories sit on the heads of the images."""
-
-    width: Float[Tensor, "b"]  # of the skull, 1 on average
-    bridge: Float[Tensor, "b"]  # z of the nose's bridge
-    eye_x: Float[Tensor, "b"]
-    eye_y: Float[Tensor, "b"]
-
-
-def draw(people: People, photos: Photos, anchors: Anchors, old: Float[Tensor, "b"]) -> list[Tensor]:
-    """Every surface but the head, in the layout's order; `people` has a row an image."""
-    return [
-        *_ears(people, anchors, old),
-        _curtain(people, anchors),
-        _brim(photos),
-        *_glasses(people, photos, anchors),
-    ]
-
-
-def _hide(points: Tensor, shown: Tensor) -> Tensor:
-    inside = torch.tensor([0.0, 0.0, INSIDE])[None, :, None]
-    return torch.where(shown[:, None, None] > 0, points, inside)
-
-
-def _ears(people: People, anchors: Anchors, old: Tensor) -> list[Tensor]:
-    ear = _ear()[None]
-    size = (1 + 0.10 * people.shape[:, -1] + 0.06 * old)[:, None]
-    sticking_out = (1 + 0.3 * people.shape[:, -2])[:, None]
-    x = 7.0 * anchors.width[:, None] + ear[:, 0] * sticking_out
-    y = ear[:, 1] * size + 0.4
-    z = -3.3 + ear[:, 2] * size + 0.12 * ear[:, 1] + 0 * x
-    return [torch.stack([side * x, y, z], 1) for side in (-1, 1)]
-
-
-def _curtain(people: People, anchors: Anchors) -> Tensor:
-    """Long hair behind the face, from the temples around the back."""
-    down = torch.linspace(0, 1, CURTAIN[0])[:, None]
-    around = torch.linspace(-1, 1, CURTAIN[1])[None]
-    column = (slice(None), None, None)
-    length = (people.hair_length - 0.15).clamp(min=0)[column]
-    volume, wave = people.hair_volume[column], people.shape[:, 0][column]
-    opening = (1.25 + 0.18 * people.hairline[:, 3]).clamp(0.9, 1.7)[column]
-    azimuth = math.pi + around * (math.pi - opening)
-    radius = 1 + 0.05 * volume + 0.10 * volume * torch.sin(down * 2.5) + 0.04 * torch.sin(down * 7 + wave * 3)
-    flare = 1 + 0.12 * down * torch.sin(4.0 * down + 1)
-    x = torch.sin(azimuth) * (7.75 * anchors.width[column]) * radius * flare
-    back = azimuth.cos() < 0
-    z = INSIDE + azimuth.cos() * 8.2 * radius * (1 - 0.18 * down * back)
-    y = 6.5 - down * (8 + 14 * length) + 0 * x
-    points = torch.stack([x, y, z], 1).reshape(len(people), 3, -1)
-    return _hide(points, people.hair_length > 0.15)
-
-
-def _brim(photos: Photos) -> Tensor:
-    out = torch.linspace(0, 1, BRIM[0])[:, None]
-    turn = torch.linspace(-1.2, 1.2, BRIM[1])[None]
-    x = torch.sin(turn) * (7.6 + 2.2 * out)
-    z = -3.2 + turn.cos() * (8.9 + 6.0 * out * turn.cos().clamp(min=0))
-    y = (7.4 - 1.2 * out).expand(BRIM)
-    points = torch.stack([x, y, z]).reshape(1, 3, -1).expand(len(photos), -1, -1)
-    return _hide(points, photos.hat)
-
-
-def _glasses(people: People, photos: Photos, anchors: Anchors) -> list[Tensor]:
-    """Frames (rings, bridge and temples, three strands thick) and, on sunglasses, lenses."""
-    width = (2.1 + 0.35 * people.glasses[:, 3])[:, None]
-    height = (1.35 + 0.6 * people.glasses[:, 4])[:, None]
-    square = 0.55 + 0.45 * people.glasses[:, 3:4]
-    eye_x, eye_y = anchors.eye_x[:, None] * 1.02, anchors.eye_y[:, None] - 0.3
-    depth = anchors.bridge[:, None] + 0.15
-    angle = torch.linspace(0, 2 * math.pi, RING + 1)[None, :-1]
-    cosine, sine = angle.cos(), angle.sin()
-    ring_x = cosine.sign() * cosine.abs() ** square
-    ring_y = sine.sign() * sine.abs() ** square
-    along = torch.linspace(-1, 1, BRIDGE)[None]
-    back = torch.linspace(0, 1, TEMPLE)[None]
-    rings, bridges, temples = [], [], []
-    for strand in STRANDS:
-        thick = 0.07 * strand
-        x, y = eye_x + (width + thick) * ring_x, eye_y + (height + thick) * ring_y
-        rings += [torch.stack([side * x, y, _curved(x, depth)], 1) for side in (-1, 1)]
-        arch = eye_y + 0.45 + thick + 0.25 * (1 - along**2)
-        bridges.append(torch.stack([along * (eye_x - width + 0.1), arch, depth + 0.15 * (1 - along**2)], 1))
-        hinge = eye_x + width
-        x = hinge + (7.75 * anchors.width[:, None] - hinge) * back.clamp(0, 0.3) / 0.3
-        z = _curved(hinge, depth) * (1 - back) + INSIDE * back
-        temples += [torch.stack([side * x, eye_y + 0.5 + thick + 0 * x, z], 1) for side in (-1, 1)]
-    frames = _hide(torch.cat([*rings, *bridges, *temples], 2), photos.glasses)
-    return [frames, _hide(_lenses(eye_x, eye_y, width, height, square, depth), photos.sunglasses)]
-
-
-def _curved(x: Tensor, depth: Tensor) -> Tensor:
-    """Depth of a frame that bends around the face."""
-    return depth - 0.035 * (x.abs() - 1.5).clamp(min=0) ** 2
-
-
-def _lenses(
-    eye_x: Tensor, eye_y: Tensor, width: Tensor, height: Tensor, square: Tensor, depth: Tensor
-) -> Tensor:
-    radius = torch.linspace(0.02, 1, LENS[0] // 2)[:, None]
-    angle = torch.linspace(0, 2 * math.pi, LENS[1])[None]
-    cosine, sine = angle.cos(), angle.sin()
-    power = square[:, None]
-    across = (radius * (cosine.sign() * cosine.abs() ** power)).flatten(1)
-    up = (radius * (sine.sign() * sine.abs() ** power)).flatten(1)
-    x, y = eye_x + width * across, eye_y + height * up
-    return torch.cat([torch.stack([side * x, y, _curved(x, depth)], 1) for side in (-1, 1)], 2)
+def normals(points: Float[Tensor, "3 n"], shape: tuple[int, int], closed: bool) -> Float[Tensor, "n 3"]:
+    """Of the grid's vertices, of any length, from their four neighbours."""
+    grid = points.view(3, *shape)
+    down = torch.empty_like(grid)
+    torch.sub(grid[:, 2:], grid[:, :-2], out=down[:, 1:-1])
+    torch.sub(grid[:, 1], grid[:, 0], out=down[:, 0])
+    torch.sub(grid[:, -1], grid[:, -2], out=down[:, -1])
+    right = torch.empty_like(grid)
+    torch.sub(grid[:, :, 2:], grid[:, :, :-2], out=right[:, :, 1:-1])
+    before, after = (-1, 0) if closed else (0, -1)
+    torch.sub(grid[:, :, 1], grid[:, :, before], out=right[:, :, 0])
+    torch.sub(grid[:, :, after], grid[:, :, -2], out=right[:, :, -1])
+    normal = torch.empty(*shape, 3)
+    for axis in range(3):
+        one, two = (axis + 1) % 3, (axis + 2) % 3
+        normal[..., axis] = (right[one] * down[two]).sub_(right[two] * down[one])
+    return normal.view(-1, 3)

@@ -29,10 +29,8 @@ class World(Strict):
 
     race: dict[str, float] = EVEN_RACES  # shares of the five groups, summing to one
     male: float = Field(0.5, ge=0, le=1)  # share of men
-    shape_spread: float = Field(
-        1.0, ge=0, le=3
-    )  # how much people differ in shape, 1 as at home; less is harder
-    age: dict[str, float] = WILD_AGES  # shares of 6-20, 20-50 and 50-85 years, summing to one
+    shape_spread: float = Field(1.0, ge=0, le=3)  # how much people differ in shape; less is harder
+    age: dict[str, float] = WILD_AGES  # shares of 2-20, 20-50 and 50-85 years, summing to one
     age_spread: float = Field(1.0, ge=0, le=1)  # of one person's photographs: 0 all of one age, 1 of any age
     profiles: float = Field(0.5, ge=0, le=1)  # share whose yaw is anything between -90 and 90 degrees
     yaw_spread: float = Field(20.0, ge=0, le=90)  # standard deviation of the other yaws, degrees
@@ -47,6 +45,7 @@ class World(Strict):
     occlusion: float = Field(0.08, ge=0, le=1)  # share with something before the face
     hats: float = Field(0.06, ge=0, le=1)  # share with a hat
     masks: float = Field(0.04, ge=0, le=1)  # share with a face mask
+    hair_styles: int = Field(3, ge=1, le=3)  # ways of wearing the hair that a person has
     grey: float = Field(0.03, ge=0, le=1)  # share without colour
     size: int = Field(96, ge=32, le=512)  # pixels a side of a photograph; the face fills about 60 %
     quality: int = Field(92, ge=10, le=101)  # of the JPEG; 101 is PNG

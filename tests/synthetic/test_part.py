@@ -111,7 +111,7 @@ def test_attributes_are_codes_within_their_ranges(labelled):
     for sample in labelled:
         assert sample.gender in (0, 1)
         assert sample.race in range(5)
-        assert 6 <= sample.age <= 85
+        assert 2 <= sample.age <= 85
         assert abs(sample.yaw) <= 90
         assert abs(sample.pitch) <= 50
         assert abs(sample.roll) <= 30

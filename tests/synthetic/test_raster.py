@@ -1,4 +1,4 @@
-"""The nearest point of a pixel is seen, in any order; small holes are closed, large ones are not."""
+"""The nearest sample wins, quads leave no holes, normals point to the camera."""
 
 import numpy as np
 import pytest
@@ -7,11 +7,21 @@ import torch
 from pipeline.synthetic import raster
 
 
+def samples(pixels, depth):
+    count = len(depth)
+    half = torch.full((count,), 0.5)
+    position = torch.stack([*torch.as_tensor(pixels), torch.as_tensor(depth)])
+    return raster.Samples(torch.arange(count), half, half, position)
+
+
+def quad_of(seen):
+    return torch.where(seen < 0, -1, (seen >> raster.QUAD_SHIFT) & 0xFFFFFF)
+
+
 def slow(pixels, depth, size):
-    """The nearest point of each pixel, by a loop; of equally near ones the last."""
-    seen = np.full((size, size), -1)
-    best = np.full((size, size), -np.inf)
-    for point, ((x, y), z) in enumerate(zip(pixels.T, np.floor((depth + 32) * 256), strict=True)):
+    """The nearest point of each pixel, one after the other; of equals the later one."""
+    seen, best = -np.ones((size, size), int), np.full((size, size), -np.inf)
+    for point, (x, y, z) in enumerate(zip(*pixels, np.floor((depth + 64) * 4096), strict=True)):
         column, row = int(np.floor(x)), int(np.floor(y))
         if 0 <= column < size and 0 <= row < size and z >= best[row, column]:
             seen[row, column], best[row, column] = point, z
@@ -21,52 +31,70 @@ def slow(pixels, depth, size):
 def test_against_a_loop_where_nothing_is_filled():
     rng = np.random.default_rng(0)
     size = 24
-    grid = np.stack(np.meshgrid(np.arange(size), np.arange(size)), 0).reshape(2, -1)[:, ::1]
+    grid = np.stack(np.meshgrid(np.arange(size), np.arange(size)), 0).reshape(2, -1)
     pixels = np.concatenate([grid + rng.uniform(0, 1, grid.shape), rng.uniform(-5, 30, (2, 400))], 1)
     pixels = pixels.astype(np.float32)
     depth = rng.uniform(-0.3, 0.3, pixels.shape[1]).astype(np.float32)
-    found = raster.visible(torch.from_numpy(pixels)[None], torch.from_numpy(depth)[None], size)
-    np.testing.assert_array_equal(found[0].numpy(), slow(pixels, depth, size))
-
-
-def test_the_order_of_points_does_not_matter():
-    torch.manual_seed(0)
-    pixels, depth = torch.rand(1, 2, 500) * 16, torch.randperm(500)[None] / 100.0
-    order = torch.randperm(500)
-    one = raster.visible(pixels, depth, 16)[0]
-    other = raster.visible(pixels[:, :, order], depth[:, order], 16)[0]
-    assert torch.equal(one >= 0, other >= 0)
-    assert torch.equal(depth[0][one[one >= 0].long()], depth[0][order][other[other >= 0].long()])
+    found = quad_of(raster.visible(samples(pixels, depth), size))
+    np.testing.assert_array_equal(found.numpy(), slow(pixels, depth, size))
 
 
 def test_a_hole_of_one_pixel_is_closed_and_a_large_one_is_not():
     size = 12
     grid = torch.stack(torch.meshgrid(torch.arange(size), torch.arange(size), indexing="xy")).flatten(1) + 0.5
     x, y = grid
-    small = (x == 2.5) & (y == 2.5)
-    large = (x > 5) & (x < 11) & (y > 5) & (y < 11)
-    keep = ~(small | large)
-    seen = raster.visible(grid[None][:, :, keep], torch.zeros(1, int(keep.sum())), size)[0]
+    keep = ~(((x == 2.5) & (y == 2.5)) | ((x > 5) & (x < 11) & (y > 5) & (y < 11)))
+    seen = raster.visible(samples(grid[:, keep], torch.zeros(int(keep.sum()))), size)
     assert seen[2, 2] >= 0
     assert seen[8, 8] == -1
 
 
-def test_points_beyond_the_frame_show_nothing_and_too_many_are_refused():
-    far = torch.full((1, 2, 3), 1e6)
-    assert (raster.visible(far, torch.zeros(1, 3), 8) == -1).all()
-    with pytest.raises(ValueError, match="131072"):
-        raster.visible(torch.zeros(1, 2, 1 << 17), torch.zeros(1, 1 << 17), 8)
+def test_what_is_beyond_the_frame_shows_nothing():
+    far = torch.full((2, 3), 1e6)
+    assert (raster.visible(samples(far, torch.zeros(3)), 8) == -1).all()
 
 
-def test_normals_of_a_plane_point_to_the_camera():
-    rows = columns = 8
-    x, y = torch.meshgrid(torch.arange(columns) + 0.5, torch.arange(rows) + 0.5, indexing="xy")
-    points = torch.stack([x, -y, 0.5 * x]).flatten(1)[None]  # tilted about the vertical
-    index = torch.arange(rows * columns).view(rows, columns)
-    up, down = index[(torch.arange(8) - 1).clamp(min=0)], index[(torch.arange(8) + 1).clamp(max=7)]
-    left, right = index[:, (torch.arange(8) - 1).clamp(min=0)], index[:, (torch.arange(8) + 1).clamp(max=7)]
-    around = torch.stack([part.reshape(-1) for part in (up, down, left, right)], 1)
-    seen = raster.visible(torch.stack([x, y]).flatten(1)[None], points[:, 2], 8)
-    found = raster.surface(seen, points, around, torch.eye(3)[None])
-    expected = torch.tensor([-0.5, 0.0, 1.0]) / 1.25**0.5
-    torch.testing.assert_close(found.normal, expected.expand(64, 3), atol=1e-5, rtol=0)
+def plane(turn, tilt=0.5, side=6, scale=7.3):
+    """A grid of side x side vertices on the screen, turned by `turn` radians, with its quads."""
+    u, v = torch.meshgrid(torch.linspace(-1, 1, side), torch.linspace(-1, 1, side), indexing="xy")
+    x = (u * np.cos(turn) - v * np.sin(turn)) * scale + 20
+    y = (u * np.sin(turn) + v * np.cos(turn)) * scale + 20
+    index = torch.arange(side * side).view(side, side)
+    corners = [index[:-1, :-1], index[:-1, 1:], index[1:, :-1], index[1:, 1:]]
+    screen = torch.stack([x, y, tilt * x]).flatten(1)
+    return screen, torch.stack([corner.reshape(-1) for corner in corners], 1)
+
+
+@pytest.mark.parametrize("turn", [0.0, 0.3, np.pi / 4, 1.2])
+@pytest.mark.parametrize("scale", [3.0, 7.3, 14.0])
+def test_a_surface_has_no_holes(turn, scale):
+    screen, corners = plane(turn, scale=scale)
+    quads = torch.arange(len(corners))
+    seen = raster.visible(
+        raster.sample(screen, corners, torch.zeros(len(corners), dtype=bool), quads, 40), 40
+    )
+    centre = torch.arange(40) + 0.5 - 20
+    u = centre[None] * np.cos(turn) + centre[:, None] * np.sin(turn)
+    v = centre[:, None] * np.cos(turn) - centre[None] * np.sin(turn)
+    inside = (u.abs() < scale - 1) & (v.abs() < scale - 1)
+    assert (seen[inside] >= 0).all()
+    outside = (u.abs() > scale + 1.5) | (v.abs() > scale + 1.5)
+    assert (seen[outside] < 0).all()
+
+
+def test_hollow_quads_show_their_outside_alone():
+    screen, corners = plane(0.0)
+    quads, hollow = torch.arange(len(corners)), torch.ones(len(corners), dtype=bool)
+    behind = screen * torch.tensor([[-1.0], [1.0], [1.0]]) + torch.tensor([[40.0], [0.0], [0.0]])
+    assert len(raster.sample(screen, corners, hollow, quads, 40).quad)
+    assert not len(raster.sample(behind, corners, hollow, quads, 40).quad)
+    assert len(raster.sample(behind, corners, ~hollow, quads, 40).quad)
+
+
+def test_normals_are_of_unit_length_and_towards_the_camera():
+    screen, corners = plane(0.0)
+    quads = torch.arange(len(corners))
+    seen = raster.visible(raster.sample(screen, corners, torch.zeros(25, dtype=bool), quads, 40), 40)
+    normals = torch.tensor([[1.0, 0.0, -2.0]]).repeat(36, 1)
+    found = raster.fragments(seen, corners, normals).normal
+    torch.testing.assert_close(found, torch.tensor([[-1.0, 0.0, 2.0]]).div(5**0.5).expand_as(found))

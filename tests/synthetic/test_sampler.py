@@ -22,7 +22,7 @@ def test_home_is_wide_and_within_bounds():
     assert home.yaw.abs().max() <= 90
     assert home.pitch.abs().max() <= 50
     assert (home.pitch.abs() > 30).float().mean() > 0.07
-    assert 6 <= home.age.min() < 10
+    assert 2 <= home.age.min() < 5
     assert 80 < home.age.max() <= 85
     assert abs((home.age < 20).float().mean() - 0.2) < 0.03
     assert abs((home.age >= 50).float().mean() - 0.2) < 0.03

@@ -1,0 +1,173 @@
+"""The figure of one picture: the head shaped by the moment, what is worn, turned and drawn as quads.
+
+Shapes: b photographs, n vertices of all surfaces, f x f pixels of the frame. Positions in centimetres.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from pipeline.synthetic import camera, eyes, hair, places, raster, surfaces, wear
+from pipeline.synthetic.identity import People
+from pipeline.synthetic.look import Look
+from pipeline.synthetic.sampler import Photos
+from pipeline.synthetic.tables import COLUMNS, ROWS, Tables
+
+UNDER = 1.2  # cm above the edge of the hair: skin is not seen there
+COVERED = -2.0  # template height: hair that reaches it covers the ears
+
+
+@dataclass(frozen=True)
+class Figure:
+    """Surfaces in camera coordinates and on the screen; landmarks are the 68."""
+
+    turned: Float[Tensor, "3 n"]
+    screen: Float[Tensor, "3 n"]  # pixel x, pixel y, depth
+    shown: list[str]  # names of the surfaces that are drawn
+    marks: Float[Tensor, "3 68"]
+    spots: Float[Tensor, "2 68"]  # the landmarks on the screen
+
+
+def draw(
+    tables: Tables, heads: list[Tensor], people: People, photos: Photos, looks: list[Look], frame: int
+) -> list[Figure]:
+    """The figures of photographs in frames of `frame` pixels; `heads` (3, texels) are their people's."""
+    points = torch.zeros(len(looks), 3, tables.vertices)
+    shown = []
+    for row, (head, look) in enumerate(zip(heads, looks, strict=True)):
+        shaped = express(tables, head, look)
+        drawn = {"head": shaped, **worn(tables, shaped, look)}
+        for name, grid in drawn.items():
+            points[row, :, tables.layout.vertices[name]] = grid
+        shown.append(list(drawn))
+    matrix = camera.rotation(photos.yaw, photos.pitch, photos.roll)
+    turned = camera.bend(camera.turn(matrix, points), points, photos, tables.stiff)
+    marks = landmarks(tables, turned, people, photos)
+    view = camera.frame(marks, photos, frame)
+    screen, spots = torch.cat([view.pixels(turned), turned[:, 2:]], 1), view.pixels(marks)
+    return [Figure(*each) for each in zip(turned, screen, shown, marks, spots, strict=True)]
+
+
+def express(tables: Tables, head: Float[Tensor, "3 texels"], look: Look) -> Float[Tensor, "3 texels"]:
+    """The person's head with the photograph's expression and age."""
+    weights = dict(zip(tables.expression, look.photos.expression[0].tolist(), strict=True))
+    weights |= {"child": look.child, "old": look.old}
+    # Children are more alike than grown-ups, and girls and boys most of all.
+    sex = 1 - 2 * float(look.people.male)
+    shaped = head + (tables.mean - head) * (0.25 * look.child)
+    if look.child:
+        shaped.add_(tables.sex, alpha=0.75 * sex * look.child)
+    for name, weight in weights.items():
+        if weight:
+            shaped.add_(tables.expression[name], alpha=weight)
+    return shaped
+
+
+def landmarks(
+    tables: Tables, turned: Float[Tensor, "b 3 n"], people: People, photos: Photos
+) -> Float[Tensor, "b 3 68"]:
+    """The 68 points in camera coordinates: each between the four vertices around it."""
+    x, y = eyes.landmarks(people, photos)
+    where = tables.landmarks[:, None].repeat(1, len(x), 1)
+    where[:, :, list(eyes.MOVING)] = tables.chart.find(x.reshape(-1), y.reshape(-1)).view(2, *x.shape)
+    around, weights = places.vertices(where, ROWS, COLUMNS)
+    found = torch.zeros(len(x), 3, 68)
+    for corner, weight in zip(around, weights, strict=True):
+        found += turned.gather(2, corner[:, None].expand(-1, 3, -1)) * weight[:, None]
+    return found
+
+
+def worn(tables: Tables, head: Float[Tensor, "3 texels"], look: Look) -> dict[str, Tensor]:
+    """Every surface but the head that this picture shows."""
+    photos, found = look.photos, dict[str, Tensor]()
+    anchors = _anchors(tables, head)
+    size = 1 + 0.08 * float(look.people.shape[0, -1]) + 0.08 * look.old - 0.08 * look.child
+    out = min(max(1 + 0.25 * float(look.people.shape[0, -2]), 0.4), 1.7)
+    middle = hair.STRANDS // 2
+    for side, name in ((-1.0, "left_ear"), (1.0, "right_ear")):
+        if not look.hair.shell or float(look.hair.edge[middle + int(side * middle / 2)]) > COVERED:
+            stretch = torch.tensor([[side * out], [size], [size]])
+            place = torch.tensor([[side * (anchors.width - 0.25)], [anchors.eye_y - 2.1], [-2.9]])
+            found[name] = tables.ear * stretch + place
+    if look.hair.shell:
+        found["hair"] = tables.hair.fill(head, look.hair, photos)
+    if photos.hat > 0:
+        found["hat"] = wear.hat(tables.hat, head, photos)
+        if photos.brim > 0:
+            found["brim"] = wear.brim(anchors)
+    if photos.glasses > 0:
+        frame = wear.Frame.of(photos)
+        found |= wear.glasses(frame, anchors)
+        if photos.sunglasses > 0:
+            found |= wear.lenses(frame, anchors)
+    return found
+
+
+def _anchors(tables: Tables, head: Float[Tensor, "3 texels"]) -> wear.Anchors:
+    left, right, bridge, ear, behind, brow = head[:, tables.anchors].t().tolist()
+    return wear.Anchors(
+        width=(ear[0] - behind[0]) / 2,
+        bridge=max(bridge[2], left[2] + 0.75),
+        eye_x=(right[0] - left[0]) / 2,
+        eye_y=(left[1] + right[1]) / 2,
+        brow_z=brow[2],
+        brow_y=brow[1],
+    )
+
+
+def rasterise(tables: Tables, figure: Figure, look: Look, frame: int) -> Int[Tensor, "f f"]:
+    """The key of what every pixel of the frame shows (see `raster`)."""
+    quads = _candidates(tables, figure, look)
+    layout = tables.layout
+    samples = raster.sample(figure.screen, layout.corners, layout.hollow, quads, frame)
+    for name in ("hair", "hat"):
+        if name in figure.shown:
+            _cut(tables, samples, name, look)
+    return raster.visible(samples, frame)
+
+
+def _candidates(tables: Tables, figure: Figure, look: Look) -> Int[Tensor, "m"]:
+    """Quads that may be seen: not skin under hair, nor the part of a shell that hair does not fill."""
+    layout, hairy = tables.layout, "hair" in figure.shown
+    found = []
+    for name in figure.shown:
+        span = layout.quads[name]
+        quads = torch.arange(span.start, span.stop)
+        if hairy and name in ("hair", "head"):
+            y, lines = tables.quad_y[name], tables.quad_strand[name]
+            if name == "hair":
+                quads = quads[y > look.hair.tips.index_select(0, lines) - UNDER]
+            elif look.hair.bald_above >= hair.NO_CAP:
+                quads = quads[y < look.hair.edge.index_select(0, lines) + UNDER]
+        found.append(quads)
+    return torch.cat(found)
+
+
+def _cut(tables: Tables, samples: raster.Samples, name: str, look: Look) -> None:
+    """Takes away what a shell does not reach: samples move out of the frame, in place."""
+    span = tables.layout.quads[name]
+    rows = ((samples.quad >= span.start) & (samples.quad < span.stop)).nonzero()[:, 0]
+    s, t = (torch.mul(part.index_select(0, rows), 256).long() for part in (samples.s, samples.t))
+    texel = tables.layout.look_up(name, samples.quad.index_select(0, rows), s, t)
+    y, azimuth = texel[:, surfaces.Y], texel[:, surfaces.AZIMUTH]
+    if name == "hat":
+        gone = y < wear.hat_edge(azimuth, bool(look.photos.brim > 0))
+    else:
+        tips = look.hair.tips.index_select(0, hair.strand(azimuth))
+        gone = (y < tips) | (y > look.hair.bald_above)
+    samples.position[0, rows[gone]] = -9.0
+
+
+def normals(tables: Tables, figure: Figure) -> Float[Tensor, "n 3"]:
+    """Of all vertices, of any length, in camera coordinates."""
+    layout = tables.layout
+    found = torch.zeros(tables.vertices, 3)
+    for name in figure.shown:
+        span = layout.vertices[name]
+        closed = name in surfaces.CLOSED
+        found[span] = surfaces.normals(figure.turned[:, span], layout.shapes[name], closed)
+    return found
