@@ -153,7 +153,7 @@ def _cut(tables: Tables, samples: raster.Samples, name: str, look: Look) -> None
     rows = ((samples.quad >= span.start) & (samples.quad < span.stop)).nonzero()[:, 0]
     s, t = (torch.mul(part.index_select(0, rows), 256).long() for part in (samples.s, samples.t))
     texel = tables.layout.look_up(name, samples.quad.index_select(0, rows), s, t)
-    y, azimuth = texel[:, surfaces.Y], texel[:, surfaces.AZIMUTH]
+    y, azimuth = texel[surfaces.Y], texel[surfaces.AZIMUTH]
     if name == "hat":
         gone = y < wear.hat_edge(azimuth, bool(look.photos.brim > 0))
     else:
@@ -162,12 +162,12 @@ def _cut(tables: Tables, samples: raster.Samples, name: str, look: Look) -> None
     samples.position[0, rows[gone]] = -9.0
 
 
-def normals(tables: Tables, figure: Figure) -> Float[Tensor, "n 3"]:
+def normals(tables: Tables, figure: Figure) -> Float[Tensor, "3 n"]:
     """Of all vertices, of any length, in camera coordinates."""
     layout = tables.layout
-    found = torch.zeros(tables.vertices, 3)
+    found = torch.zeros(3, tables.vertices)
     for name in figure.shown:
         span = layout.vertices[name]
         closed = name in surfaces.CLOSED
-        found[span] = surfaces.normals(figure.turned[:, span], layout.shapes[name], closed)
+        found[:, span] = surfaces.normals(figure.turned[:, span], layout.shapes[name], closed)
     return found

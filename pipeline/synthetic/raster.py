@@ -34,23 +34,22 @@ class Samples:
 
 def sample(
     screen: Float[Tensor, "3 n"],
-    corners: Int[Tensor, "q 4"],
+    corners: Int[Tensor, "4 q"],
     hollow: Bool[Tensor, "q"],
     quads: Int[Tensor, "m"],
     size: int,
 ) -> Samples:
     """Samples of those `quads` that can be seen in a frame of `size` pixels."""
-    flat = screen.t().contiguous()
-    picked = corners.index_select(0, quads)
+    picked = corners.index_select(1, quads)
     kept = _facing(screen[:2], picked, hollow.index_select(0, quads), size)
-    around = flat.index_select(0, picked.index_select(0, kept).view(-1)).view(-1, 12)
-    a, b, c, d = around.split(3, 1)
+    around = screen.index_select(1, picked.index_select(1, kept).view(-1)).view(3, 4, -1)
+    a, b, c, d = around.unbind(1)
     along, down, below, beside = b - a, c - a, d - c, d - b
     columns, lines = _cuts(along, below), _cuts(down, beside)
-    count = (columns * lines)[:, 0].long()
+    count = (columns * lines).long()
     order = torch.repeat_interleave(torch.arange(len(kept), device=kept.device), count)
-    start = (count.cumsum(0) - count)[:, None].float()
-    table = torch.cat([a, along, down, below - along, columns, lines, start], 1).t().contiguous()
+    start = (count.cumsum(0) - count).float()
+    table = torch.cat([a, along, down, below - along, torch.stack([columns, lines, start])])
     rows = table.index_select(1, order)
     wide, high = rows[12], rows[13]
     place = torch.arange(len(order), device=kept.device) - rows[14]
@@ -61,12 +60,10 @@ def sample(
 
 
 def _facing(
-    screen: Float[Tensor, "2 n"], corners: Int[Tensor, "m 4"], hollow: Bool[Tensor, "m"], size: int
+    screen: Float[Tensor, "2 n"], corners: Int[Tensor, "4 m"], hollow: Bool[Tensor, "m"], size: int
 ) -> Int[Tensor, "kept"]:
     """Which quads lie in the frame and, if they are hollow, show their outside."""
-    x, y = (axis.index_select(0, corners.view(-1)).view(-1, 4) for axis in screen)
-    ax, bx, cx, dx = x.unbind(1)
-    ay, by, cy, dy = y.unbind(1)
+    (ax, bx, cx, dx), (ay, by, cy, dy) = screen.index_select(1, corners.view(-1)).view(2, 4, -1)
     turned = (dx - ax) * (cy - by) - (dy - ay) * (cx - bx)
     left, right = torch.minimum(ax, dx), torch.maximum(ax, dx)
     top, bottom = torch.minimum(ay, by), torch.maximum(cy, dy)
@@ -74,10 +71,10 @@ def _facing(
     return (inside & ((turned > 0) | ~hollow)).nonzero()[:, 0]
 
 
-def _cuts(one: Float[Tensor, "m 3"], other: Float[Tensor, "m 3"]) -> Float[Tensor, "m 1"]:
+def _cuts(one: Float[Tensor, "3 m"], other: Float[Tensor, "3 m"]) -> Float[Tensor, "m"]:
     """Into how many samples a side is cut: less than a pixel each."""
-    longer = torch.maximum(one.abs(), other.abs())
-    return torch.maximum(longer[:, :1], longer[:, 1:2]).mul_(FINE).ceil_().clamp_(1, MOST)
+    longer = torch.maximum(one[:2].abs(), other[:2].abs())
+    return torch.maximum(longer[0], longer[1]).mul_(FINE).ceil_().clamp_(1, MOST)
 
 
 def visible(samples: Samples, size: int) -> Int[Tensor, "size size"]:
@@ -122,13 +119,13 @@ class Fragments:
     quad: Int[Tensor, "f"]
     s: Int[Tensor, "f"]  # along the quad, 0..255
     t: Int[Tensor, "f"]  # down the quad
-    normal: Float[Tensor, "f 3"]  # unit, in camera coordinates, towards the camera
+    normal: Float[Tensor, "3 f"]  # unit, in camera coordinates, towards the camera
 
 
 def fragments(
     seen: Int[Tensor, "size size"],
-    corners: Int[Tensor, "q 4"],
-    normals: Float[Tensor, "n 3"],
+    corners: Int[Tensor, "4 q"],
+    normals: Float[Tensor, "3 n"],
 ) -> Fragments:
     """What the visible pixels are, with normals interpolated between the quad's corners."""
     flat = seen.view(-1)
@@ -136,18 +133,16 @@ def fragments(
     key = flat.index_select(0, pixel)
     quad = quad_of(key)
     down, along = (key >> DOWN_SHIFT) & 255, key & 255
-    t, s = (down.float() + 0.5).mul_(1 / 256)[:, None], (along.float() + 0.5).mul_(1 / 256)[:, None]
-    around = normals.index_select(0, corners.index_select(0, quad).view(-1)).view(-1, 4, 3)
-    a, b, c, d = around.unbind(1)
+    t, s = (down.float() + 0.5).mul_(1 / 256), (along.float() + 0.5).mul_(1 / 256)
+    a, b, c, d = normals.index_select(1, corners.index_select(1, quad).view(-1)).view(3, 4, -1).unbind(1)
     above, below = a + (b - a) * s, c + (d - c) * s
     normal = above + (below - above) * t
-    length = torch.rsqrt((normal * normal).sum(1) + 1e-12)
-    return Fragments(
-        pixel, quad, along, down, normal * torch.where(normal[:, 2] < 0, -length, length)[:, None]
-    )
+    x, y, z = normal
+    length = torch.rsqrt(x * x + y * y + z * z + 1e-12)
+    return Fragments(pixel, quad, along, down, normal * torch.where(z < 0, -length, length))
 
 
 def together(pieces: list[Fragments]) -> Fragments:
     """The fragments of several pictures, one after the other."""
     names = ("pixel", "quad", "s", "t", "normal")
-    return Fragments(*(torch.cat([getattr(piece, name) for piece in pieces]) for name in names))
+    return Fragments(*(torch.cat([getattr(piece, name) for piece in pieces], -1) for name in names))

@@ -34,15 +34,14 @@ def shade(seen: Fragments, image: Int[Tensor, "f"], tables: Tables, layout: Layo
     for index, (name, (paint, wrap)) in enumerate(_MATERIALS.items()):
         rows = (material == index).nonzero()[:, 0]
         if len(rows):
-            texels = layout.look_up(
+            columns = layout.look_up(
                 name, *(part.index_select(0, rows) for part in (seen.quad, seen.s, seen.t))
             )
             of = everything.at(rows)
-            noise = skin.noise_at(texels[:, Y], texels[:, AZIMUTH], of)
-            columns = texels.t().contiguous()
+            noise = skin.noise_at(columns[Y], columns[AZIMUTH], of)
             place = [columns[column] for column in (X, Y, AZIMUTH, FRONT, BEARD, FLUSH, WRINKLE)]
             colour, gloss = paint(Place(of, *place, noise), columns[SHADOW])
-            lit[rows] = light(colour, gloss, torch.tensor(wrap), seen.normal.index_select(0, rows), of)
+            lit[rows] = light(colour, gloss, torch.tensor(wrap), seen.normal.index_select(1, rows), of)
     return lit
 
 
@@ -92,7 +91,7 @@ def _covered(place: Place, colour: Tensor, gloss: Tensor) -> tuple[Tensor, Tenso
     cloth = there.of.clothes * torch.where(stripes > 0.75, striped, 1.0)[:, None]
     hem = ((line - there.y) < 0.9) & (collar > 0.5)
     cloth = torch.where(hem[:, None], 0.92 - 0.6 * cloth * (collar > 0.8)[:, None], cloth)
-    cloth = cloth * (0.95 + 0.05 * there.noise[:, skin.FINE])[:, None]
+    cloth = cloth * (0.95 + 0.05 * there.noise[skin.FINE])[:, None]
     worn = there.y < line
     colour[low] = torch.where(worn[:, None], cloth, colour[low])
     gloss[low] *= ~worn
@@ -158,11 +157,11 @@ def light(
     colour: Float[Tensor, "f 3"],
     gloss: Float[Tensor, "f"],
     wrap: Float[Tensor, "3"],
-    normal: Float[Tensor, "f 3"],
+    normal: Float[Tensor, "3 f"],
     of: Rows,
 ) -> Float[Tensor, "f 3"]:
     """What the lights of every photograph make of a surface."""
-    x, y, z = normal.t().contiguous()
+    x, y, z = normal
 
     def facing(direction: Tensor) -> Tensor:
         a, b, c = direction.unbind(1)

@@ -41,15 +41,15 @@ class Place:
     beard: Float[Tensor, "f"]
     flush: Float[Tensor, "f"]
     wrinkle: Float[Tensor, "f"]
-    noise: Float[Tensor, "f 4"]
+    noise: Float[Tensor, "4 f"]
 
     def at(self, rows: Tensor) -> Place:
         names = ("x", "y", "azimuth", "front", "beard", "flush", "wrinkle", "noise")
-        return Place(self.of.at(rows), *(getattr(self, name).index_select(0, rows) for name in names))
+        return Place(self.of.at(rows), *(getattr(self, name).index_select(-1, rows) for name in names))
 
 
 @lru_cache(maxsize=1)
-def noises() -> Float[Tensor, "cells 4"]:
+def noises() -> Float[Tensor, "4 cells"]:
     """Periodic noise of unit variance, the same for everybody: patches, blotches, hairs, pores."""
     rng = np.random.Generator(np.random.PCG64(23))
     white = rng.standard_normal((4, NOISE, NOISE)).astype(np.float32)
@@ -57,14 +57,14 @@ def noises() -> Float[Tensor, "cells 4"]:
         padded = np.pad(white[channel], 48, mode="wrap")
         soft = cv2.GaussianBlur(padded, (0, 0), sigma)[48:-48, 48:-48]
         white[channel] = soft / soft.std()
-    return torch.from_numpy(np.ascontiguousarray(white.transpose(1, 2, 0))).view(-1, 4)
+    return torch.from_numpy(white).view(4, -1)
 
 
-def noise_at(y: Tensor, azimuth: Tensor, of: Rows) -> Float[Tensor, "f 4"]:
+def noise_at(y: Tensor, azimuth: Tensor, of: Rows) -> Float[Tensor, "4 f"]:
     """The noise on a head, moved by the person's own shift."""
     row = (y * CELLS).long().add_(of.shift_down).bitwise_and_(NOISE - 1)
     column = (azimuth * (AROUND * CELLS)).long().add_(of.shift_along).bitwise_and_(NOISE - 1)
-    return noises().index_select(0, row.mul_(NOISE).add_(column))
+    return noises().index_select(1, row.mul_(NOISE).add_(column))
 
 
 def ramp(value: Tensor, colours: tuple[tuple[float, float, float], ...]) -> Tensor:
@@ -85,7 +85,7 @@ def skin_colour(people: People) -> Float[Tensor, "p 3"]:
 
 def bare(place: Place) -> Float[Tensor, "f 3"]:
     """Skin: melanin, blood, blotches, freckles, moles, wrinkles and the spots of age."""
-    of, (coarse, medium, fine, pores) = place.of, place.noise.unbind(1)
+    of, (coarse, medium, fine, pores) = place.of, place.noise
     rough = of.rough
     red = place.flush * of.blood + rough * (0.05 * coarse)
     red = red * of.pale
@@ -163,7 +163,7 @@ def brows(place: Place) -> Float[Tensor, "f"]:
     thick = thick * (1 - 0.6 * along.clamp(0, 1) ** 2) * (0.75 + 0.25 * step(along, -0.05, 0.2))
     off = (place.y - arched(height, arch, along)) / thick
     there = step(-off.abs(), -1.35, -0.55) * step(along, -0.06, 0.06) * step(-along, -1.06, -0.9)
-    hairs = 0.85 + 0.18 * place.noise[:, PORES].clamp(-1.5, 1)
+    hairs = 0.85 + 0.18 * place.noise[PORES].clamp(-1.5, 1)
     strong = (0.72 + 0.16 * dense.clamp(-2, 1.2)) * (1 - 0.25 * of.child) * (1 - 0.2 * of.old)
     return (there * hairs * strong * place.front).clamp(0, 0.97)
 
@@ -171,7 +171,7 @@ def brows(place: Place) -> Float[Tensor, "f"]:
 def scalp(place: Place) -> Tensor:
     """Where hair grows on the head (0..1), thinly at its line."""
     line = place.of.looked_up("scalp", strand(place.azimuth))
-    ragged = 0.22 * place.noise[:, FINE] + 0.12 * place.noise[:, PORES]
+    ragged = 0.22 * place.noise[FINE] + 0.12 * place.noise[PORES]
     cover = step(place.y - line + ragged, -0.3, 0.45)
     return cover * step(place.of.bald_above - place.y + 0.5 * ragged, -0.4, 0.6)
 
@@ -184,7 +184,7 @@ def beard(place: Place) -> Tensor:
     chin = step(-across, -1.9, -1.4) * (y < -4.9)
     styles = torch.stack([torch.ones_like(y), around, moustache, chin], 1)
     full = styles.gather(1, of.beard_style[:, None])[:, 0] * of.grown_beard
-    hairs = 1 + 0.22 * place.noise[:, PORES] + 0.12 * place.noise[:, FINE]
+    hairs = 1 + 0.22 * place.noise[PORES] + 0.12 * place.noise[FINE]
     return (place.beard * torch.maximum(full, of.stubble) * hairs).clamp(0, 0.95)
 
 
@@ -194,8 +194,8 @@ def strands(place: Place) -> Float[Tensor, "f"]:
     wobble = curl * (4.4 * torch.sin(place.y * 2.4 + place.azimuth * 3))
     column = (place.azimuth * (AROUND * CELLS * 0.8) + wobble).long().bitwise_and_(NOISE - 1)
     row = (place.y * (CELLS * (0.10 + 0.5 * curl))).long().bitwise_and_(NOISE - 1)
-    grain = noises().index_select(0, row.mul_(NOISE).add_(column))  # long along the hair, fine across it
-    return (1 + 0.11 * grain[:, FINE] + 0.05 * grain[:, PORES] + 0.13 * grain[:, MEDIUM]).clamp_(0.5, 1.6)
+    grain = noises().index_select(1, row.mul_(NOISE).add_(column))  # long along the hair, fine across it
+    return (1 + 0.11 * grain[FINE] + 0.05 * grain[PORES] + 0.13 * grain[MEDIUM]).clamp_(0.5, 1.6)
 
 
 def tables(people: People, photos: Photos, child: Tensor, old: Tensor) -> dict[str, Tensor]:

@@ -40,19 +40,19 @@ class Layout:
     shapes: dict[str, tuple[int, int]]
     vertices: dict[str, slice]
     quads: dict[str, slice]
-    corners: Int[Tensor, "q 4"]  # above left, above right, below left, below right
+    corners: Int[Tensor, "4 q"]  # above left, above right, below left, below right
     hollow: Bool[Tensor, "q"]  # seen from the front alone: what it encloses is never seen
     materials: Int[Tensor, "q"]  # in the order in which MATERIALS first names them
-    texels: Float[Tensor, "t 8"]
-    strands: dict[str, Float[Tensor, "u 8"]]  # the texels of shells, SHELL_CUTS a side
+    texels: Float[Tensor, "8 t"]
+    strands: dict[str, Float[Tensor, "8 u"]]  # the texels of shells, SHELL_CUTS a side
 
     def look_up(self, name: str, quad: Int[Tensor, "k"], s: Int[Tensor, "k"], t: Int[Tensor, "k"]) -> Tensor:
-        """Rows (k, 8) of the table at s along and t down (0..255) the quads of one surface."""
+        """Columns (8, k) of the table at s along and t down (0..255) the quads of one surface."""
         table, cuts, first = self.texels, CUTS, 0
         if name in self.strands:
             table, cuts, first = self.strands[name], SHELL_CUTS, self.quads[name].start
         cell = ((t * cuts) >> 8) * cuts + ((s * cuts) >> 8)
-        return table.index_select(0, (quad - first) * (cuts * cuts) + cell)
+        return table.index_select(1, (quad - first) * (cuts * cuts) + cell)
 
 
 def layout(head: tuple[int, int], shell: tuple[int, int], hat: tuple[int, int]) -> tuple[Layout, int]:
@@ -67,23 +67,23 @@ def layout(head: tuple[int, int], shell: tuple[int, int], hat: tuple[int, int]) 
         if name in CLOSED:
             index = torch.cat([index, index[:, :1]], 1)
         around = [index[:-1, :-1], index[:-1, 1:], index[1:, :-1], index[1:, 1:]]
-        corners.append(torch.stack([part.reshape(-1) for part in around], 1))
+        corners.append(torch.stack([part.reshape(-1) for part in around]))
         vertices[name] = slice(start, start + rows * columns)
-        quads[name] = slice(first, first + len(corners[-1]))
-        start, first = start + rows * columns, first + len(corners[-1])
+        quads[name] = slice(first, first + corners[-1].shape[1])
+        start, first = start + rows * columns, first + corners[-1].shape[1]
     hollow = torch.zeros(first, dtype=torch.bool)
     hollow[quads["head"]] = True
     kinds = list(dict.fromkeys(MATERIALS.values()))
     materials = torch.zeros(first, dtype=torch.uint8)
     for name, span in quads.items():
         materials[span] = kinds.index(MATERIALS[name])
-    empty = torch.zeros(0, 8)
-    return Layout(shapes, vertices, quads, torch.cat(corners), hollow, materials, empty, {}), start
+    empty = torch.zeros(8, 0)
+    return Layout(shapes, vertices, quads, torch.cat(corners, 1), hollow, materials, empty, {}), start
 
 
 def texels(layout: Layout, fine: Template, features: Features) -> Tensor:
     """The table of all quads but those of shells; `fine` is the template in the middles of the texels."""
-    table = torch.zeros(len(layout.corners), CUTS * CUTS, 8)
+    table = torch.zeros(layout.corners.shape[1], CUTS * CUTS, 8)
     table[:, :, X] = table[:, :, Y] = ELSEWHERE
     table[:, :, SHADOW] = 1.0
     flush = 0.25 * fine.bumps(4.0, -0.5, 1.5, 1.4) + 0.3 * fine.bump(0, -1, 1, 1)
@@ -104,7 +104,7 @@ def texels(layout: Layout, fine: Template, features: Features) -> Tensor:
         hollow = 1 - 0.6 * bell(out, 0.5, 0.17) * bell(up, 0.1, 0.5) - 0.3 * bell(out, 0.0, 0.12)
         table[layout.quads[name], :, SHADOW] = _by_quad((hollow,))[:, :, 0]
         table[layout.quads[name], :, FLUSH] = 0.35
-    return table.view(-1, 8).contiguous()
+    return table.view(-1, 8).t().contiguous()
 
 
 def _cells(shape: tuple[int, int]) -> tuple[Grid, Grid]:
@@ -115,11 +115,11 @@ def _cells(shape: tuple[int, int]) -> tuple[Grid, Grid]:
     return rows, columns
 
 
-def strands(shell: Template) -> Float[Tensor, "u 8"]:
+def strands(shell: Template) -> Float[Tensor, "8 u"]:
     """The table of a shell; `shell` is the template in the middles of its texels."""
     none = np.zeros(shell.shape)
     grids = (shell.x, shell.y, shell.azimuth, none, none + 1, none, none, none)
-    return _by_quad(grids, SHELL_CUTS).view(-1, 8).contiguous()
+    return _by_quad(grids, SHELL_CUTS).view(-1, 8).t().contiguous()
 
 
 def _by_quad(grids: tuple[Grid, ...], cuts: int = CUTS) -> Tensor:
@@ -162,7 +162,7 @@ def ear(tilt: float = 0.16) -> Float[Tensor, "3 k"]:
     return torch.stack([part.reshape(-1) for part in (x, y, z)])
 
 
-def normals(points: Float[Tensor, "3 n"], shape: tuple[int, int], closed: bool) -> Float[Tensor, "n 3"]:
+def normals(points: Float[Tensor, "3 n"], shape: tuple[int, int], closed: bool) -> Float[Tensor, "3 n"]:
     """Of the grid's vertices, of any length, from their four neighbours."""
     grid = points.view(3, *shape)
     down = torch.empty_like(grid)
@@ -174,8 +174,8 @@ def normals(points: Float[Tensor, "3 n"], shape: tuple[int, int], closed: bool) 
     before, after = (-1, 0) if closed else (0, -1)
     torch.sub(grid[:, :, 1], grid[:, :, before], out=right[:, :, 0])
     torch.sub(grid[:, :, after], grid[:, :, -2], out=right[:, :, -1])
-    normal = torch.empty(*shape, 3)
+    normal = torch.empty(3, *shape)
     for axis in range(3):
         one, two = (axis + 1) % 3, (axis + 2) % 3
-        normal[..., axis] = (right[one] * down[two]).sub_(right[two] * down[one])
-    return normal.view(-1, 3)
+        torch.mul(right[one], down[two], out=normal[axis]).sub_(right[two] * down[one])
+    return normal.view(3, -1)

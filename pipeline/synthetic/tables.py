@@ -126,11 +126,11 @@ def _quads(layout: surfaces.Layout) -> tuple[dict[str, Tensor], dict[str, Tensor
     """Template heights and strands of the middles of quads of the head and of the hair."""
     cuts = {"head": surfaces.CUTS, "hair": surfaces.SHELL_CUTS}
     texels = {
-        "head": layout.texels[: (layout.quads["head"].stop) * surfaces.CUTS**2],
+        "head": layout.texels[:, : layout.quads["head"].stop * surfaces.CUTS**2],
         "hair": layout.strands["hair"],
     }
     middle = {
-        name: table.view(-1, cuts[name] ** 2, 8)[:, cuts[name] ** 2 // 2] for name, table in texels.items()
+        name: table.view(8, -1, cuts[name] ** 2)[:, :, cuts[name] ** 2 // 2] for name, table in texels.items()
     }
-    heights = {name: table[:, surfaces.Y].contiguous() for name, table in middle.items()}
-    return heights, {name: hair.strand(table[:, surfaces.AZIMUTH]) for name, table in middle.items()}
+    heights = {name: table[surfaces.Y].contiguous() for name, table in middle.items()}
+    return heights, {name: hair.strand(table[surfaces.AZIMUTH]) for name, table in middle.items()}

@@ -63,7 +63,7 @@ def rays(each, draw, corners, shell_kept):
     """Of every landmark: is anything between it and the camera? By brute force over triangles."""
     eye = np.array([0, 0, camera.DISTANCE])
     vertices = each.turned.t().double().numpy()
-    kept = corners[shell_kept].numpy()
+    kept = corners[:, shell_kept].t().numpy()
     triangles = np.concatenate([vertices[kept[:, [0, 1, 2]]], vertices[kept[:, [3, 2, 1]]]])
     first = triangles[:, 0]
     one, other = triangles[:, 1] - first, triangles[:, 2] - first

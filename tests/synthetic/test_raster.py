@@ -62,16 +62,16 @@ def plane(turn, tilt=0.5, side=6, scale=7.3):
     index = torch.arange(side * side).view(side, side)
     corners = [index[:-1, :-1], index[:-1, 1:], index[1:, :-1], index[1:, 1:]]
     screen = torch.stack([x, y, tilt * x]).flatten(1)
-    return screen, torch.stack([corner.reshape(-1) for corner in corners], 1)
+    return screen, torch.stack([corner.reshape(-1) for corner in corners])
 
 
 @pytest.mark.parametrize("turn", [0.0, 0.3, np.pi / 4, 1.2])
 @pytest.mark.parametrize("scale", [3.0, 7.3, 14.0])
 def test_a_surface_has_no_holes(turn, scale):
     screen, corners = plane(turn, scale=scale)
-    quads = torch.arange(len(corners))
+    quads = torch.arange(corners.shape[1])
     seen = raster.visible(
-        raster.sample(screen, corners, torch.zeros(len(corners), dtype=bool), quads, 40), 40
+        raster.sample(screen, corners, torch.zeros(corners.shape[1], dtype=bool), quads, 40), 40
     )
     centre = torch.arange(40) + 0.5 - 20
     u = centre[None] * np.cos(turn) + centre[:, None] * np.sin(turn)
@@ -84,7 +84,7 @@ def test_a_surface_has_no_holes(turn, scale):
 
 def test_hollow_quads_show_their_outside_alone():
     screen, corners = plane(0.0)
-    quads, hollow = torch.arange(len(corners)), torch.ones(len(corners), dtype=bool)
+    quads, hollow = torch.arange(corners.shape[1]), torch.ones(corners.shape[1], dtype=bool)
     behind = screen * torch.tensor([[-1.0], [1.0], [1.0]]) + torch.tensor([[40.0], [0.0], [0.0]])
     assert len(raster.sample(screen, corners, hollow, quads, 40).quad)
     assert not len(raster.sample(behind, corners, hollow, quads, 40).quad)
@@ -93,8 +93,8 @@ def test_hollow_quads_show_their_outside_alone():
 
 def test_normals_are_of_unit_length_and_towards_the_camera():
     screen, corners = plane(0.0)
-    quads = torch.arange(len(corners))
+    quads = torch.arange(corners.shape[1])
     seen = raster.visible(raster.sample(screen, corners, torch.zeros(25, dtype=bool), quads, 40), 40)
-    normals = torch.tensor([[1.0, 0.0, -2.0]]).repeat(36, 1)
+    normals = torch.tensor([[1.0], [0.0], [-2.0]]).repeat(1, 36)
     found = raster.fragments(seen, corners, normals).normal
-    torch.testing.assert_close(found, torch.tensor([[-1.0, 0.0, 2.0]]).div(5**0.5).expand_as(found))
+    torch.testing.assert_close(found, torch.tensor([[-1.0], [0.0], [2.0]]).div(5**0.5).expand_as(found))
