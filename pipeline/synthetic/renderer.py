@@ -6,7 +6,7 @@ on which others are drawn with it. Shapes: p people, b photographs.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache

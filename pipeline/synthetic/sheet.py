@@ -22,7 +22,7 @@ from pipeline.synthetic.draws import Draws
 from pipeline.synthetic.renderer import Shot, renderer
 from pipeline.synthetic.sampler import Photos
 from pipeline.synthetic.seeds import seed_of
-from pipeline.synthetic.world import RACES, World
+from pipeline.synthetic.world import World
 
 Image = npt.NDArray[np.uint8]
 ENLARGED = 2  # with landmarks, so that dots can be told apart
