@@ -11,14 +11,13 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path, PurePosixPath
 from typing import Any, Literal
 
-from pipeline import records
 from pipeline.records import Sample
-from pipeline.sources import Skipped, SourceError, _lfw, _list
+from pipeline.sources import Skipped, SourceError, _image, _lfw, _list
+from pipeline.sources._image import SUFFIXES
 from pipeline.sources._tree import Tree
 from pipeline.strict import Inside, Strict
 
 LOG = logging.getLogger(__name__)
-SUFFIXES = (".jpg", ".jpeg", ".png", ".pgm", ".bmp", ".webp")
 
 
 class Params(Strict):
@@ -34,18 +33,7 @@ class Params(Strict):
 
 def load(tree: Tree, path: str) -> Sample | Skipped:
     """The image at `path`, checked by decoding it."""
-    if path not in tree:
-        return Skipped(path, "listed, but missing")
-    data = tree.read(path)
-    if not data:
-        return Skipped(path, "empty file")
-    if not records.is_whole(data):
-        return Skipped(path, "truncated image")
-    try:
-        records.decode(data)
-    except records.BadImageError as error:
-        return Skipped(path, str(error))
-    return Sample(sample_id=path, image=data)
+    return _image.sample(path, tree.read(path)) if path in tree else Skipped(path, "listed, but missing")
 
 
 class FolderSource:
@@ -101,8 +89,7 @@ class FolderSource:
         if sample.name is None:
             sample.name = folder if self.name == "folder" else sample.identity
         if self.whole_box and sample.box is None:
-            height, width = records.decode(sample.image).shape[:2]
-            sample.box = (-0.5, -0.5, width, height)  # pixels are centred on whole numbers
+            sample.box = _image.whole_box(sample.image)
 
     def pairs(self) -> list[dict[str, Any]]:
         return self._pairs
