@@ -103,14 +103,14 @@ def whole_box(data: bytes) -> tuple[float, float, float, float]:
 
 
 def sample(
-    sample_id: str, data: bytes, box: str = "none", check: Check = "decode", **known: Any
+    sample_id: str, data: bytes, face: str = "none", check: Check = "decode", **known: Any
 ) -> Sample | Skipped:
-    """The sample of these bytes, or why there is none."""
+    """The sample of these bytes, or why there is none; `face` whole: its box, if unknown, is the image."""
     reason = trouble(data, check)
     if reason:
         return Skipped(sample_id, reason)
     found = Sample(sample_id=sample_id, image=data, **known)
-    if box == "whole" and found.box is None:
+    if face == "whole" and found.box is None:
         try:
             found.box = whole_box(data)
         except records.BadImageError as error:

@@ -39,7 +39,7 @@ def read(data: bytes, where: str) -> list[dict[str, Any]]:
     rows = cast(list[dict[str, Any]], frame[columns].to_dict("records"))
     for number, row in enumerate(rows, 1):
         here = f"{where} row {number}"
-        values = {k: None if _empty(value) else _value(k, value, here) for k, value in row.items()}
+        values = {name: known(name, value, here) for name, value in row.items()}
         path = values["path"]
         if path is None or path in seen:
             wrong = f"{path!r} stands in row {seen[path]} too" if path else "no path"
@@ -47,6 +47,11 @@ def read(data: bytes, where: str) -> list[dict[str, Any]]:
         seen[path] = number
         found.append(values)
     return found
+
+
+def known(name: str, value: Any, here: str) -> Any:
+    """The value of a column, checked; None where it is empty. `here` is for the error's text."""
+    return None if _empty(value) else _value(name, value, here)
 
 
 def _empty(value: Any) -> bool:

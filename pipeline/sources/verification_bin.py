@@ -1,4 +1,4 @@
-"""InsightFace's verification packs (lfw.bin, cfp_fp.bin, agedb_30.bin ...): encoded faces in pairs, same or not.
+"""InsightFace's verification packs (lfw.bin, agedb_30.bin ...): encoded faces in pairs, same or not.
 
 A pack is a pickle of ([image, ...], [issame, ...]), images 2i and 2i+1 being pair i; an image is bytes or a
 uint8 array. Layout: deepinsight/insightface (7fadd42) recognition/arcface_mxnet/common/build_eval_pack.py and
