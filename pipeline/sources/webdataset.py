@@ -2,8 +2,8 @@
 
     00000/000123.jpg  000123.cls  000123.json     one sample: image, class, anything else
 
-`.cls` is a whole number or a text, `.json` a table whose keys are columns of `_list` (identity, age ...); other
-files are left out. Shards are read where they lie, in the order of their names, samples in that of their shard.
+`.cls` is a whole number or a text, `.json` a table whose keys are columns of `_list` (identity, age ...);
+other files are left out. Shards are read where they lie, in the order of their names, their samples likewise.
 Layout: webdataset/webdataset, "The WebDataset Format" in its README, and webdataset/tariterators.py
 (base_plus_ext: the key is the path up to the first dot of the file's name).
 """
