@@ -51,8 +51,8 @@ FAIRFACE_RACE |= {"Middle Eastern": 4, "White": 4}
 CFP_LISTS = (r"Protocol/Pair_list_F\.txt", r"Protocol/Pair_list_P\.txt")
 POINTS = ("x1", "y1", "x2", "y2", "x3", "y3", "x4", "y4", "x5", "y5")
 VGG_POINTS = ("P1X", "P1Y", "P2X", "P2Y", "P3X", "P3Y", "P4X", "P4Y", "P5X", "P5Y")
-CELEBA_POINTS = ("lefteye_x", "lefteye_y", "righteye_x", "righteye_y", "nose_x", "nose_y")
-CELEBA_POINTS += ("leftmouth_x", "leftmouth_y", "rightmouth_x", "rightmouth_y")
+CELEBA_PARTS = ("lefteye", "righteye", "nose", "leftmouth", "rightmouth")
+CELEBA_POINTS = tuple(f"{part}_{axis}" for part in CELEBA_PARTS for axis in "xy")
 INSIGHTFACE = "deepinsight/insightface (7fadd42) recognition/_evaluation_"
 FACEX = "JDAI-CV/FaceX-Zoo (aa3ecc8) test_protocol/lfw/pairs_parser.py"
 

@@ -28,7 +28,10 @@ def read(data: bytes, where: str) -> list[dict[str, Any]]:
     if where.endswith(".parquet"):
         frame = pd.read_parquet(io.BytesIO(data))
     elif where.endswith(".csv"):
-        frame = pd.read_csv(io.BytesIO(data), dtype=str, keep_default_na=False)
+        try:
+            frame = pd.read_csv(io.StringIO(text(data, where)), dtype=str, keep_default_na=False)
+        except (ValueError, pd.errors.ParserError) as error:
+            raise SourceError(f"{where}: {error}") from error
     else:
         raise SourceError(f"{where} should be a .csv or a .parquet")
     if "path" not in frame.columns:
@@ -47,6 +50,14 @@ def read(data: bytes, where: str) -> list[dict[str, Any]]:
         seen[path] = number
         found.append(values)
     return found
+
+
+def text(data: bytes, where: str) -> str:
+    """A list's text, UTF-8 with or without a mark at its start."""
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise SourceError(f"{where} is not UTF-8: {error}; save it as UTF-8") from error
 
 
 def known(name: str, value: Any, here: str) -> Any:

@@ -38,10 +38,7 @@ def readable(pattern: str) -> str:
 
 def text(tree: Tree, path: str) -> str:
     """A list's text, UTF-8 with or without a mark at its start."""
-    try:
-        return tree.read(path).decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise SourceError(f"{path} is not UTF-8: {error}; save it as UTF-8") from error
+    return _list.text(tree.read(path), path)
 
 
 def from_name(layout: Layout, path: str) -> Known | None:

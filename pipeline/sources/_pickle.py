@@ -48,7 +48,7 @@ class _Type:
     def __setstate__(self, state: Any) -> None:
         order = state[1].decode("ascii") if isinstance(state[1], bytes) else state[1]
         if order in ("<", ">"):
-            self.dtype = self.dtype.newbyteorder(order)
+            self.dtype = self.dtype.newbyteorder("<" if order == "<" else ">")
 
 
 class _Array(np.ndarray[Any, Any]):
@@ -57,7 +57,8 @@ class _Array(np.ndarray[Any, Any]):
     def __setstate__(self, state: Any) -> None:
         _, shape, kind, fortran, data = state
         array = _filled(data, kind, shape)
-        super().__setstate__((1, array.shape, array.dtype, bool(fortran), array.tobytes()))
+        filled: Any = (1, array.shape, array.dtype, bool(fortran), array.tobytes())
+        super().__setstate__(filled)
 
 
 def _filled(data: Any, kind: Any, shape: Any) -> np.ndarray[Any, Any]:
@@ -111,10 +112,12 @@ ALLOWED: dict[tuple[str, str], Any] = {
 }
 
 
-class _Plain(pickle._Unpickler):  # type: ignore[name-defined, misc]
+class _Plain(pickle._Unpickler):
     """An unpickler that knows the names above, and fills arrays and types alone."""
 
-    dispatch: ClassVar[dict[int, Any]] = dict(pickle._Unpickler.dispatch)  # type: ignore[attr-defined]
+    dispatch: ClassVar[dict[int, Any]] = dict(pickle._Unpickler.dispatch)
+
+    stack: list[Any]
 
     def find_class(self, module: str, name: str) -> Any:
         if (module, name) not in ALLOWED:

@@ -7,7 +7,7 @@ image is skipped with its reason, and so is one that a list names and the folder
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path, PurePosixPath
 from typing import Any, Literal
 
@@ -65,7 +65,7 @@ class FolderSource:
     def _read_pairs(self) -> list[dict[str, Any]]:
         if not self.pairs_path:
             return []
-        text = self.tree.read_list(self.pairs_path).decode()
+        text = _list.text(self.tree.read_list(self.pairs_path), self.pairs_path)
         return _lfw.rows(text, self.pairs_path, self.protocol, (row["path"] for row in self.rows))
 
     def __len__(self) -> int:
@@ -97,8 +97,13 @@ class FolderSource:
     def about(self) -> dict[str, Any]:
         others = len(self.tree.paths) - len(self.images)
         LOG.info("%s: %d images, %d other files", self.tree.root, len(self.images), others)
-        lists = {"list": self.list_path, "pairs_list": self.pairs_path}
+        lists = {"list": self.list_path, "pairs_list": self.pairs_path, "names_alike": _alike(self.images)}
         return {"other_files": others, **{key: path for key, path in lists.items() if path}}
+
+
+def _alike(paths: Sequence[str]) -> int:
+    """How many paths are another's but for case: two files here, one file on other systems."""
+    return len(paths) - len({path.casefold() for path in paths})
 
 
 def build(params: Params, raw: Path, settings: Mapping[str, Any]) -> FolderSource:
