@@ -115,7 +115,8 @@ class Zip:
             self.archive = zipfile.ZipFile(path)
         except (zipfile.BadZipFile, ValueError, NotImplementedError, OSError) as error:
             raise SourceError(f"{path} is no whole zip archive: {error}") from error
-        files = [info for info in self.archive.infolist() if not info.is_dir() and not _is_link(info)]
+        named = [info for info in self.archive.infolist() if info.filename]  # is_dir fails on an empty name
+        files = [info for info in named if not info.is_dir() and not _is_link(info)]
         self.infos = {checked(info.filename, path): info for info in files}  # of one name the last counts
         _bounded(sum(info.file_size for info in self.infos.values()), path)
 

@@ -150,6 +150,20 @@ def test_links_and_devices_in_a_tar_are_no_files(tmp_path):
     assert Tree(tmp_path / "x.tar").paths == ["a.jpg"]
 
 
+def test_a_member_without_a_name(tmp_path):
+    """Found by fuzzing."""
+    with zipfile.ZipFile(tmp_path / "x.zip", "w") as file:
+        file.writestr("a", b"x")
+        file.writestr("b.jpg", b"x")
+    data = (tmp_path / "x.zip").read_bytes()
+    at = data.index(b"PK\x01\x02")
+    data = data[: at + 28] + b"\0\0" + data[at + 30 : at + 46] + data[at + 47 :]
+    end = data.index(b"PK\x05\x06")
+    size = int.from_bytes(data[end + 12 : end + 16], "little") - 1
+    (tmp_path / "x.zip").write_bytes(data[: end + 12] + size.to_bytes(4, "little") + data[end + 16 :])
+    assert Tree(tmp_path / "x.zip").paths == ["b.jpg"]
+
+
 def test_links_in_a_zip_are_no_files(tmp_path):
     with zipfile.ZipFile(tmp_path / "x.zip", "w") as file:
         link = zipfile.ZipInfo("link.jpg")
