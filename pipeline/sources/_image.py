@@ -32,7 +32,7 @@ class Images(Strict):
 def size(data: bytes) -> tuple[int, int] | None:
     """(width, height) as the header says it, before any EXIF rotation; None if there is no known header."""
     if data[:2] == b"\xff\xd8":
-        return _jpeg_size(data)
+        return _jpeg(data)[0]
     if data[:8] == b"\x89PNG\r\n\x1a\n" and data[12:16] == b"IHDR" and len(data) >= 24:
         return int.from_bytes(data[16:20], "big"), int.from_bytes(data[20:24], "big")
     if data[:4] in (b"GIF8",) and len(data) >= 10:
@@ -46,19 +46,22 @@ def size(data: bytes) -> tuple[int, int] | None:
     return (int(found[1]), int(found[2])) if found else None
 
 
-def _jpeg_size(data: bytes) -> tuple[int, int] | None:
-    at = 2
-    while at + 9 <= len(data) and data[at] == 0xFF:
+def _jpeg(data: bytes) -> tuple[tuple[int, int] | None, bool]:
+    """Its size, and whether the end of its scans is there: one walk over the headers."""
+    at, told = 2, None
+    while at + 4 <= len(data) and data[at] == 0xFF:
         marker = data[at + 1]
-        if marker in _SOF:
-            return int.from_bytes(data[at + 7 : at + 9], "big"), int.from_bytes(data[at + 5 : at + 7], "big")
+        if marker == 0xDA:  # scans; before them may lie thumbnails with end markers of their own
+            return told, data[-2:] == b"\xff\xd9" or data.find(b"\xff\xd9", at) >= 0
+        if marker in _SOF and told is None:
+            told = int.from_bytes(data[at + 7 : at + 9], "big"), int.from_bytes(data[at + 5 : at + 7], "big")
         if marker == 0xFF:  # fill
             at += 1
         elif marker == 0x01 or 0xD0 <= marker <= 0xD8:  # stands alone
             at += 2
         else:
-            at += 2 + max(2, int.from_bytes(data[at + 2 : at + 4], "big"))
-    return None
+            at += 2 + max(2, data[at + 2] << 8 | data[at + 3])
+    return told, data.find(b"\xff\xd9", at) >= 0
 
 
 def _webp_size(data: bytes) -> tuple[int, int] | None:
@@ -78,9 +81,12 @@ def trouble(data: bytes, check: Check = "decode") -> str | None:
     """Why these bytes can't be used as an image; None if they can."""
     if not data:
         return "empty file"
-    if not records.is_whole(data):
+    if data[:2] == b"\xff\xd8":
+        told, whole = _jpeg(data)
+    else:
+        told, whole = size(data), records.is_whole(data)
+    if not whole:
         return "truncated image"
-    told = size(data)
     if told is None or 0 in told:
         return NO_IMAGE
     if told[0] * told[1] > MAX_PIXELS:
