@@ -164,6 +164,16 @@ def test_a_member_without_a_name(tmp_path):
     assert Tree(tmp_path / "x.zip").paths == ["b.jpg"]
 
 
+def test_a_local_name_that_is_no_utf_8(tmp_path):
+    """Found by fuzzing: the name before the data is decoded only when the data is read."""
+    with zipfile.ZipFile(tmp_path / "x.zip", "w") as file:
+        file.writestr("ü.jpg", b"x")
+    data = (tmp_path / "x.zip").read_bytes().replace("ü".encode(), b"\xfb\xff", 1)
+    (tmp_path / "x.zip").write_bytes(data)
+    with pytest.raises(SourceError, match=r"x\.zip: ü\.jpg can't be unpacked"):
+        Tree(tmp_path / "x.zip").read("ü.jpg")
+
+
 def test_links_in_a_zip_are_no_files(tmp_path):
     with zipfile.ZipFile(tmp_path / "x.zip", "w") as file:
         link = zipfile.ZipInfo("link.jpg")
