@@ -134,7 +134,7 @@ class Zip:
             zipfile.BadZipFile,
             zlib.error,
             RuntimeError,
-            NotImplementedError,
+            ValueError,
             EOFError,
             OSError,
         ) as error:
