@@ -10,6 +10,7 @@ anywhere in the tree, whatever their suffix.
 
 from __future__ import annotations
 
+import unicodedata
 from collections import defaultdict
 from collections.abc import Iterable
 from pathlib import PurePosixPath
@@ -56,8 +57,9 @@ def rows(text: str, where: str, protocol: str, paths: Iterable[str]) -> list[dic
     """Rows of `records.PAIRS` with the paths as sample ids; a pair naming a missing file is an error."""
     known: dict[Named, list[str]] = defaultdict(list)
     for path in paths:
-        known[(PurePosixPath(path).parent.name, PurePosixPath(path).stem)].append(path)
-    folds, pairs = parse(text, where)
+        pure = PurePosixPath(unicodedata.normalize("NFC", path))  # macOS packs names decomposed
+        known[(pure.parent.name, pure.stem)].append(path)
+    folds, pairs = parse(unicodedata.normalize("NFC", text), where)
     in_fold = len(pairs) // folds
     found = []
     for place, (number, a, b, same) in enumerate(pairs):

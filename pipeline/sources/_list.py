@@ -28,7 +28,10 @@ def read(data: bytes, where: str) -> list[dict[str, Any]]:
     if where.endswith(".parquet"):
         frame = pd.read_parquet(io.BytesIO(data))
     elif where.endswith(".csv"):
-        frame = pd.read_csv(io.BytesIO(data), dtype=str, keep_default_na=False)
+        try:
+            frame = pd.read_csv(io.StringIO(text(data, where)), dtype=str, keep_default_na=False)
+        except (ValueError, pd.errors.ParserError) as error:
+            raise SourceError(f"{where}: {error}") from error
     else:
         raise SourceError(f"{where} should be a .csv or a .parquet")
     if "path" not in frame.columns:
@@ -39,7 +42,7 @@ def read(data: bytes, where: str) -> list[dict[str, Any]]:
     rows = cast(list[dict[str, Any]], frame[columns].to_dict("records"))
     for number, row in enumerate(rows, 1):
         here = f"{where} row {number}"
-        values = {k: None if _empty(value) else _value(k, value, here) for k, value in row.items()}
+        values = {name: known(name, value, here) for name, value in row.items()}
         path = values["path"]
         if path is None or path in seen:
             wrong = f"{path!r} stands in row {seen[path]} too" if path else "no path"
@@ -47,6 +50,19 @@ def read(data: bytes, where: str) -> list[dict[str, Any]]:
         seen[path] = number
         found.append(values)
     return found
+
+
+def text(data: bytes, where: str) -> str:
+    """A list's text, UTF-8 with or without a mark at its start."""
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise SourceError(f"{where} is not UTF-8: {error}; save it as UTF-8") from error
+
+
+def known(name: str, value: Any, here: str) -> Any:
+    """The value of a column, checked; None where it is empty. `here` is for the error's text."""
+    return None if _empty(value) else _value(name, value, here)
 
 
 def _empty(value: Any) -> bool:

@@ -4,17 +4,22 @@ An archive (or a link to one) inside a folder counts as a sub-folder of its own 
 so that the order depends on names alone. Hidden files, and what macOS adds to archives, are left out.
 Members of .tar and .zip are read where they lie; .tar.gz and .tgz have no index, so that they are unpacked
 once into an unnamed temporary file.
+
+Nothing is ever written under a member's name, so that `../` and links can't lead anywhere; a member with such
+a name is refused all the same, since nobody packs it by accident, and links are no files. What unpacks to
+more than `MAX_MEMBER`, or an archive to more than `MAX_RATIO` times its size, is a decompression bomb.
 """
 
 from __future__ import annotations
 
 import gzip
 import os
-import shutil
+import stat
 import tarfile
 import tempfile
 import weakref
 import zipfile
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, Protocol
@@ -22,6 +27,21 @@ from typing import IO, Protocol
 from pipeline.sources import SourceError
 
 ARCHIVES = (".tar", ".tar.gz", ".tgz", ".zip")
+MAX_MEMBER = 1 << 30  # bytes of an unpacked file: the largest list known is a tenth of it
+MAX_RATIO, FREE = 200, 1 << 30  # images hardly shrink; what is small may shrink as it likes
+
+
+def checked(name: str, where: Path) -> str:
+    """A member's name, if it stays inside its archive."""
+    name = name.removeprefix("./")
+    if name.startswith("/") or ".." in name.replace("\\", "/").split("/") or "\0" in name:
+        raise SourceError(f"{where}: member {name!r} points outside the archive: it is refused")
+    return name
+
+
+def shown(name: str) -> str:
+    """A file's name as text: bytes that are no UTF-8 become \\xNN, since a sample's id must be UTF-8."""
+    return name.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
 
 
 class Store(Protocol):
@@ -68,8 +88,10 @@ class Tar:
             with tarfile.open(fileobj=self.file, mode="r:") as archive:
                 for member in archive:
                     if member.type in (tarfile.REGTYPE, tarfile.AREGTYPE):
-                        self.places[member.name.removeprefix("./")] = (member.offset_data, member.size)
-        except tarfile.TarError as error:
+                        self.places[checked(member.name, path)] = (member.offset_data, member.size)
+        except (tarfile.TarError, ValueError, OverflowError, EOFError) as error:
+            if isinstance(error, SourceError):
+                raise
             raise SourceError(f"{path} is no whole tar archive: {error}") from error
         last = max(self.places.items(), key=lambda item: item[1], default=("", (0, 0)))
         if sum(last[1]) > size:
@@ -88,16 +110,53 @@ class Zip:
     """Files of a zip archive."""
 
     def __init__(self, path: Path) -> None:
+        self.path = path
         try:
             self.archive = zipfile.ZipFile(path)
-        except zipfile.BadZipFile as error:
+        except (zipfile.BadZipFile, ValueError, NotImplementedError, OSError) as error:
             raise SourceError(f"{path} is no whole zip archive: {error}") from error
+        named = [info for info in self.archive.infolist() if info.filename]  # is_dir fails on an empty name
+        files = [info for info in named if not info.is_dir() and not _is_link(info)]
+        self.infos = {checked(info.filename, path): info for info in files}  # of one name the last counts
+        _bounded(sum(info.file_size for info in self.infos.values()), path)
 
     def names(self) -> Iterator[str]:
-        return (info.filename for info in self.archive.infolist() if not info.is_dir())
+        return iter(self.infos)
 
     def read(self, name: str) -> bytes:
-        return self.archive.read(name)
+        info = self.infos[name]
+        if info.file_size > MAX_MEMBER:
+            raise SourceError(f"{self.path}: {name} unpacks to {info.file_size} bytes, {MAX_MEMBER} at most")
+        try:
+            with self.archive.open(info) as file:
+                data = file.read(info.file_size + 1)  # a header may lie
+        except (
+            zipfile.BadZipFile,
+            zlib.error,
+            RuntimeError,
+            ValueError,
+            EOFError,
+            OSError,
+        ) as error:
+            raise SourceError(f"{self.path}: {name} can't be unpacked: {error}") from error
+        if len(data) > info.file_size:
+            raise SourceError(
+                f"{self.path}: {name} unpacks to more than the {info.file_size} bytes it promises"
+            )
+        return data
+
+
+def _is_link(info: zipfile.ZipInfo) -> bool:
+    return stat.S_ISLNK(info.external_attr >> 16)
+
+
+def _bounded(size: int, path: Path) -> None:
+    """Raise if `size` unpacked bytes are more than an archive of images gives."""
+    limit = max(FREE, MAX_RATIO * path.stat().st_size)
+    if size > limit:
+        raise SourceError(
+            f"{path} unpacks to more than {limit} bytes: a decompression bomb; unpack it yourself"
+        )
 
 
 def _unpacked(path: Path) -> IO[bytes]:
@@ -105,8 +164,10 @@ def _unpacked(path: Path) -> IO[bytes]:
     file = tempfile.TemporaryFile()  # noqa: SIM115 - its reader closes it
     try:
         with gzip.open(path, "rb") as packed:
-            shutil.copyfileobj(packed, file, 1 << 20)
-    except (OSError, EOFError) as error:
+            while piece := packed.read(1 << 20):
+                file.write(piece)
+                _bounded(file.tell(), path)
+    except (OSError, EOFError, zlib.error) as error:
         raise SourceError(f"{path} can't be unpacked: {error}") from error
     return file
 
@@ -141,9 +202,9 @@ class Tree:
                 continue
             if isinstance(store, Folder) and is_archive(name):
                 inner = _store(store.root / name)
-                self._places.update({f"{name}/{member}": (inner, member) for member in inner.names()})
+                self._places.update({shown(f"{name}/{member}"): (inner, member) for member in inner.names()})
             else:
-                self._places[name] = (store, name)
+                self._places[shown(name)] = (store, name)
 
     def __contains__(self, path: str) -> bool:
         return path in self._places

@@ -7,18 +7,17 @@ image is skipped with its reason, and so is one that a list names and the folder
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path, PurePosixPath
 from typing import Any, Literal
 
-from pipeline import records
 from pipeline.records import Sample
-from pipeline.sources import Skipped, SourceError, _lfw, _list
+from pipeline.sources import Skipped, SourceError, _image, _lfw, _list
+from pipeline.sources._image import SUFFIXES
 from pipeline.sources._tree import Tree
 from pipeline.strict import Inside, Strict
 
 LOG = logging.getLogger(__name__)
-SUFFIXES = (".jpg", ".jpeg", ".png", ".pgm", ".bmp", ".webp")
 
 
 class Params(Strict):
@@ -34,18 +33,7 @@ class Params(Strict):
 
 def load(tree: Tree, path: str) -> Sample | Skipped:
     """The image at `path`, checked by decoding it."""
-    if path not in tree:
-        return Skipped(path, "listed, but missing")
-    data = tree.read(path)
-    if not data:
-        return Skipped(path, "empty file")
-    if not records.is_whole(data):
-        return Skipped(path, "truncated image")
-    try:
-        records.decode(data)
-    except records.BadImageError as error:
-        return Skipped(path, str(error))
-    return Sample(sample_id=path, image=data)
+    return _image.sample(path, tree.read(path)) if path in tree else Skipped(path, "listed, but missing")
 
 
 class FolderSource:
@@ -77,7 +65,7 @@ class FolderSource:
     def _read_pairs(self) -> list[dict[str, Any]]:
         if not self.pairs_path:
             return []
-        text = self.tree.read_list(self.pairs_path).decode()
+        text = _list.text(self.tree.read_list(self.pairs_path), self.pairs_path)
         return _lfw.rows(text, self.pairs_path, self.protocol, (row["path"] for row in self.rows))
 
     def __len__(self) -> int:
@@ -101,8 +89,7 @@ class FolderSource:
         if sample.name is None:
             sample.name = folder if self.name == "folder" else sample.identity
         if self.whole_box and sample.box is None:
-            height, width = records.decode(sample.image).shape[:2]
-            sample.box = (-0.5, -0.5, width, height)  # pixels are centred on whole numbers
+            sample.box = _image.whole_box(sample.image)
 
     def pairs(self) -> list[dict[str, Any]]:
         return self._pairs
@@ -110,8 +97,13 @@ class FolderSource:
     def about(self) -> dict[str, Any]:
         others = len(self.tree.paths) - len(self.images)
         LOG.info("%s: %d images, %d other files", self.tree.root, len(self.images), others)
-        lists = {"list": self.list_path, "pairs_list": self.pairs_path}
+        lists = {"list": self.list_path, "pairs_list": self.pairs_path, "names_alike": _alike(self.images)}
         return {"other_files": others, **{key: path for key, path in lists.items() if path}}
+
+
+def _alike(paths: Sequence[str]) -> int:
+    """How many paths are another's but for case: two files here, one file on other systems."""
+    return len(paths) - len({path.casefold() for path in paths})
 
 
 def build(params: Params, raw: Path, settings: Mapping[str, Any]) -> FolderSource:

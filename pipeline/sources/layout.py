@@ -1,0 +1,143 @@
+"""A dataset as its authors hand it out: LFW, CFP, AgeDB, CALFW, YTF, IJB-B/C, MegaFace, CelebA and more.
+
+`layout` names an entry of `_layouts`: which files are images, what their names say, which lists stand beside.
+Folders above the layout's own don't matter, and archives are read in place. An image whose name is not of the
+layout, or says what can't be, is set aside with the reason; a missing or wrong list is an error.
+Benchmarks of templates (IJB, YTF) give their images here; `templates()` has what is compared.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from pipeline.plugin import suggest
+from pipeline.records import Sample
+from pipeline.sources import Skipped, SourceError, _image, _naming, _pairlists, _templates
+from pipeline.sources._image import SUFFIXES, Check, Images
+from pipeline.sources._layouts import LAYOUTS
+from pipeline.sources._templates import Templates
+from pipeline.sources._tree import Tree
+from pipeline.strict import Inside
+
+
+class Params(Images):
+    """Which layout, and what of it."""
+
+    layout: str  # an entry of the table: lfw, cfp_fp, agedb_30, ytf, ijbc, facescrub, celeba, utkface ...
+    below: Inside | None = None  # only what lies below this folder of the dataset
+    pairs: bool = True  # read the official list of pairs; false: the images alone
+    noises: list[Inside] = []  # lists of files to leave out, as MegaFace's and FaceScrub's  # noqa: RUF012
+    protocol: str | None = None  # what the pairs are called; the layout's name if not given
+
+
+class LayoutSource:
+    """Samples in the order of their paths."""
+
+    def __init__(
+        self,
+        raw: Path,
+        name: str,
+        below: str | None = None,
+        pairs: bool = True,
+        noises: Sequence[str] = (),
+        protocol: str | None = None,
+        box: str = "none",
+        check: Check = "header",
+    ) -> None:
+        if name not in LAYOUTS:
+            raise SourceError(f"no layout {name!r}{suggest(name, sorted(LAYOUTS))}")
+        self.name, self.layout, self.box, self.check = name, LAYOUTS[name], box, check
+        self.tree = Tree(raw)
+        left_out = self._noises(noises)
+        inside = [
+            p for p in self.tree.paths if p.lower().endswith(SUFFIXES) and f"/{below or ''}/" in f"//{p}"
+        ]
+        inside = [path for path in inside if not self._is_other(path)]
+        self.paths = [path for path in inside if not self._listed(path, left_out)]
+        self.left_out = len(inside) - len(self.paths)
+        self.images = [path for path in self.paths if re.fullmatch(rf"(?:.*/)?{self.layout.images}", path)]
+        if not self.images:
+            told = f"{len(self.paths)} images, none named" if self.paths else "no image"
+            raise SourceError(f"{raw} holds {told} {_naming.readable(self.layout.images)}, as {name} has")
+        self.said = _naming.tables(self.layout, self.tree)
+        self._pairs: list[dict[str, Any]] = []
+        self._templates: Templates | None = None
+        if pairs and self.layout.pairs:
+            self._templates = _templates.read(self.layout, self.tree, self.images)
+            if self._templates is None:
+                self._pairs = _pairlists.rows(self.layout, self.tree, protocol or name, self.images)
+        self._subjects = self._named_by_templates()
+
+    def _is_other(self, path: str) -> bool:
+        return bool(self.layout.others and re.fullmatch(rf"(?:.*/)?{self.layout.others}", path))
+
+    def _noises(self, lists: Sequence[str]) -> set[str]:
+        """Files that lists name, a line each; of two fields between tabs the second counts."""
+        text = "\n".join(self.tree.read_list(path).decode("utf-8-sig") for path in lists)
+        lines = [line.strip().split("\t")[:2] for line in text.splitlines()]
+        return {line[-1] for line in lines if line[-1] and not line[0].startswith("#")}
+
+    def _listed(self, path: str, names: set[str]) -> bool:
+        parts = path.split("/")
+        return any("/".join(parts[start:]) in names for start in range(len(parts)))
+
+    def _named_by_templates(self) -> dict[str, str]:
+        if self._templates is None:
+            return {}
+        known = self._templates.subjects
+        return {path: known[template] for template, _, path in self._templates.members if template in known}
+
+    def __len__(self) -> int:
+        return len(self.paths)
+
+    def samples(self) -> Iterator[Sample | Skipped]:
+        for path in self.paths:
+            try:
+                known = self._known(path)
+            except SourceError as error:
+                yield Skipped(path, str(error))
+                continue
+            yield _image.sample(path, self.tree.read(path), self.box, self.check, **known)
+
+    def _known(self, path: str) -> dict[str, Any]:
+        named = _naming.from_name(self.layout, path)
+        if named is None:
+            raise SourceError(f"its name is not {_naming.readable(self.layout.images)}, as {self.name} has")
+        known = _naming.of_path(self.said, path, named)
+        if known.get("identity") is None and path in self._subjects:
+            known["identity"] = self._subjects[path]
+        if self.layout.named and known.get("name") is None:
+            known["name"] = known.get("identity")
+        return known
+
+    def pairs(self) -> list[dict[str, Any]]:
+        return self._pairs
+
+    def templates(self) -> Templates | None:
+        """What a benchmark of templates compares; None for all others."""
+        return self._templates
+
+    def about(self) -> dict[str, Any]:
+        told: dict[str, Any] = {"layout": self.name, "built_from": self.layout.source or "layout unverified"}
+        if self.left_out:
+            told["noises_left_out"] = self.left_out
+        if self._templates is not None:
+            told["templates"] = len({template for template, *_ in self._templates.members})
+            told["template_pairs"] = len(self._templates.pairs)
+        return told
+
+
+def build(params: Params, raw: Path, settings: Mapping[str, Any]) -> LayoutSource:
+    return LayoutSource(
+        raw,
+        params.layout,
+        params.below,
+        params.pairs,
+        params.noises,
+        params.protocol,
+        params.box,
+        params.check,
+    )
