@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from pipeline.evaluate import intervals, verify
+from pipeline.evaluate import curves, intervals
 
 
 def world(rng, people=60, images=4, spread=0.8, strength=1.0):
@@ -84,7 +84,7 @@ def test_interval_covers_the_true_accuracy():
 
 def test_tar_interval_holds_the_measured_one():
     scores, pairs = world(np.random.default_rng(5), people=150)
-    measured = verify.tar_at_far(verify.roc(scores, pairs.same), 0.1)["tar"]
+    measured = curves.tar_at_far(curves.roc(scores, pairs.same), 0.1)["tar"]
     low, high = intervals.interval(intervals.tar_draws(scores, pairs, [0.1], 300, 0)[0])
     assert low < measured < high
     assert high - low < 0.4
