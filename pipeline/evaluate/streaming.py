@@ -6,7 +6,7 @@
 
 Memory: BINS counts and at most twice `keep` scores of each kind, however many pass. States of parts are
 merged. Bins are equal parts of -1..1 (a power of two of them, so that float32 scores fall on exact sides);
-cosines that rounding puts outside fall into the outermost.
+cosines that rounding puts outside fall into the outermost. With 0 bins nothing is known below what is kept.
 """
 
 from __future__ import annotations
@@ -86,7 +86,8 @@ class Scores:
         flat = np.asarray(scores, self.dtype).reshape(-1)
         for start in range(0, len(flat), CHUNK):
             part = flat[start : start + CHUNK]
-            self.histogram += histogram(part, self.bins)
+            if self.bins:
+                self.histogram += histogram(part, self.bins)
             self.highest.add(part)
         self.count += len(flat)
 
@@ -105,6 +106,8 @@ class Scores:
         exact = len(kept) - int(np.searchsorted(kept, value, "right"))
         if value >= self.highest.floor:
             return exact, exact
+        if not self.bins:
+            return exact, self.count
         place = int(places(np.asarray([value], self.dtype), self.bins)[0])
         most = int(self.histogram[place:].sum())
         return max(exact, most - int(self.histogram[place])), most
@@ -122,6 +125,8 @@ class Scores:
         kept = self.highest.values
         if n <= len(kept):
             return float(kept[-n]), float(kept[-n]), -1
+        if not self.bins:
+            return -np.inf, np.inf, 0
         reached = np.cumsum(self.histogram[::-1])
         place = self.bins - 1 - int(np.searchsorted(reached, n))
         return edge(place, self.bins), edge(place + 1, self.bins), place
@@ -150,7 +155,7 @@ class StreamingRoc:
     """Genuine and impostor scores as they stream by, in any order and parts."""
 
     def __init__(self, keep: int = KEEP, bins: int = BINS) -> None:
-        if bins < 2 or bins & (bins - 1):
+        if bins == 1 or bins & (bins - 1):
             raise ValueError(f"{bins} bins: a power of two, so that scores fall on exact sides")
         self.genuine, self.impostors = Scores(keep, bins), Scores(keep, bins)
 

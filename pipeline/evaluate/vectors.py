@@ -43,7 +43,7 @@ def lengths(
 
 
 def normalise(
-    embeddings: Float[np.ndarray, "n d"], ids: Sequence[str] | None = None
+    embeddings: Float[np.ndarray, "n d"], ids: Sequence[Any] | None = None
 ) -> Float[np.ndarray, "n d"]:
     """Rows at unit length; NaN, infinity or a zero row is an error that names the sample."""
     values = np.asarray(embeddings, np.float32)
@@ -51,7 +51,7 @@ def normalise(
 
 
 def fuse(
-    embeddings: Float[np.ndarray, "n 2 d"], flip: Flip, ids: Sequence[str] | None = None
+    embeddings: Float[np.ndarray, "n 2 d"], flip: Flip, ids: Sequence[Any] | None = None
 ) -> Float[np.ndarray, "n e"]:
     """One unit vector a face of its plain and mirrored embedding; e = 2 d for `concat`."""
     if flip not in FLIPS:
