@@ -51,9 +51,10 @@ class Sought:
         self.lowest = self.top[:, :1].copy()
 
     def add(self, scores: Float[np.ndarray, "p m"]) -> None:
-        row, column = np.nonzero(scores > self.lowest)
-        if not len(row):
+        above = np.flatnonzero(scores > self.lowest)  # far faster than nonzero() of two dimensions
+        if not len(above):
             return
+        row, column = np.divmod(above, scores.shape[1])
         count = np.bincount(row, minlength=len(self.top))
         within = np.arange(len(row)) - np.repeat(np.cumsum(count) - count, count)
         wide = np.full((len(self.top), int(count.max())), -np.inf, np.float32)

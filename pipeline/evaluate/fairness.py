@@ -88,13 +88,15 @@ def disparity(table: pd.DataFrame, rate: str) -> dict[str, Any]:
     values = table.drop(index="all", errors="ignore")[rate].dropna()
     if len(values) < 2:
         raise ValueError(f"{rate} of {len(values)} cohorts: a ratio needs two")
-    worst, best = values.idxmax(), values.idxmin()
-    ratio = float(values[worst] / values[best]) if values[best] > 0 else None
-    told = {"worst": worst, "best": best, "ratio": ratio}
+    at = {"worst": int(values.to_numpy().argmax()), "best": int(values.to_numpy().argmin())}
+    rows = {side: table.loc[[values.index[place]]].iloc[0] for side, place in at.items()}
+    ratio = float(rows["worst"][rate] / rows["best"][rate]) if rows["best"][rate] > 0 else None
     apart = None
-    if f"{rate}_low" in table:  # intervals that do not meet; nan: not known to be apart
-        apart = bool(table.loc[worst, f"{rate}_low"] > table.loc[best, f"{rate}_high"])
-    return {"rate": rate, **told, "apart": apart, "supported": bool(table[f"{rate}_supported"][worst])}
+    if f"{rate}_low" in table:  # intervals that do not meet
+        apart = bool(rows["worst"][f"{rate}_low"] > rows["best"][f"{rate}_high"])
+    told = {side: values.index[place] for side, place in at.items()}
+    supported = bool(rows["worst"][f"{rate}_supported"])
+    return {"rate": rate, **told, "ratio": ratio, "apart": apart, "supported": supported}
 
 
 def cross_matches(

@@ -124,8 +124,8 @@ def _fused(embeddings: npt.NDArray[Any], flip: Flip) -> Iterator[tuple[int, npt.
         rows = np.asarray(embeddings[start : start + ROWS], np.float32)
         if rows.ndim == 3:
             sides = rows[:, 0], rows[:, 1]
-            rows = {"concat": rows.reshape(len(rows), -1), "none": sides[0]}.get(flip)
-            rows = sides[0] + sides[1] if rows is None else rows
+            whole = {"concat": rows.reshape(len(rows), -1), "none": sides[0]}.get(flip)
+            rows = sides[0] + sides[1] if whole is None else whole
         yield start, rows
 
 

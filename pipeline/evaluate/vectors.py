@@ -16,7 +16,7 @@ from jaxtyping import Float, Int
 
 Flip = Literal["concat", "sum", "none"]
 FLIPS: tuple[Flip, ...] = ("concat", "sum", "none")
-GATHERED = 4096  # pairs whose vectors are copied at a time
+GATHERED = 1024  # pairs whose vectors are copied at a time: they stay in the cache
 PRODUCT_BYTES = 64 * 2**20  # of scores of a block of the matrix product
 MANY, DENSE = 100_000, 40  # pairs, and products a pair, up to which a matrix product is the shorter way
 
@@ -29,7 +29,8 @@ def lengths(
     values: Float[np.ndarray, "n d"], ids: Sequence[Any] | None = None, first: int = 0
 ) -> Float[np.ndarray, " n"]:
     """Euclidean norms; NaN, infinity or a zero row is an error that names it (rows count from `first`)."""
-    norm = np.sqrt(np.einsum("nd,nd->n", values, values, dtype=np.float64))
+    every = np.arange(len(values))
+    norm = np.sqrt(_dots(values, values, every, every))
     bad = np.flatnonzero(~np.isfinite(norm) | (norm == 0))
     if len(bad):
         row = int(bad[0])
@@ -47,7 +48,7 @@ def normalise(
 ) -> Float[np.ndarray, "n d"]:
     """Rows at unit length; NaN, infinity or a zero row is an error that names the sample."""
     values = np.asarray(embeddings, np.float32)
-    return np.asarray(values / lengths(values, ids)[:, None], np.float32)
+    return np.asarray(values / lengths(values, ids).astype(np.float32)[:, None])
 
 
 def fuse(
@@ -75,11 +76,20 @@ def cosine(
         right, b_place = _distinct(b, len(unit))
         if len(left) * len(right) <= DENSE * len(a):
             return _by_product(unit[left], unit[right], a_place, b_place)
-    scores = np.empty(len(a))
+    return _dots(unit, unit, a, b)
+
+
+def _dots(
+    first: npt.NDArray[Any], second: npt.NDArray[Any], a: npt.NDArray[Any], b: npt.NDArray[Any]
+) -> npt.NDArray[np.float64]:
+    """Inner products of rows a of `first` and b of `second`, summed in float64."""
+    products = np.empty(len(a))
     for start in range(0, len(a), GATHERED):
         part = slice(start, start + GATHERED)
-        scores[part] = np.einsum("nd,nd->n", unit[a[part]], unit[b[part]], dtype=np.float64)
-    return scores
+        rows = first[a[part]].astype(np.float64)
+        others = rows if a is b and first is second else second[b[part]].astype(np.float64)
+        products[part] = np.einsum("nd,nd->n", rows, others)
+    return products
 
 
 def _distinct(
