@@ -43,12 +43,13 @@ class Roc:
 
     def corners(self) -> Roc:
         """The curve without points on a straight line between their neighbours."""
-        bent = np.diff(self.genuine_accepted, 2).astype(bool) | np.diff(self.impostors_accepted, 2).astype(
-            bool
-        )
+        bent = np.zeros(len(self.threshold) - 2, bool)
+        for accepted in (self.genuine_accepted, self.impostors_accepted):
+            step = np.diff(accepted)
+            bent |= step[1:] != step[:-1]
         keep = np.concatenate([[True], bent, [True]])
-        accepted = self.genuine_accepted[keep], self.impostors_accepted[keep]
-        return Roc(self.threshold[keep], *accepted, self.genuine, self.impostors)
+        kept = (self.threshold[keep], self.genuine_accepted[keep], self.impostors_accepted[keep])
+        return Roc(*kept, self.genuine, self.impostors)
 
 
 def roc(scores: Float[np.ndarray, " pairs"], same: Bool[np.ndarray, " pairs"]) -> Roc:

@@ -23,6 +23,7 @@ from pipeline.evaluate import identify
 from pipeline.evaluate.vectors import FLIPS, Flip, cosine, lengths, normalise
 
 ROWS = 16_384  # images read at a time
+TABLE = 2**24  # span of ids that are looked up in a table
 
 
 class TemplateError(ValueError):
@@ -36,18 +37,30 @@ class Templates:
     ids: npt.NDArray[Any]
     unit: npt.NDArray[np.float32]
 
-    def rows(self, wanted: npt.NDArray[Any], what: str = "the list") -> npt.NDArray[np.int64]:
+    def rows(self, wanted: npt.NDArray[Any], what: str = "the list") -> npt.NDArray[Any]:
         """Where the templates stand; one that is not there is an error that names it."""
         wanted = np.asarray(wanted)
-        place = np.minimum(np.searchsorted(self.ids, wanted), len(self.ids) - 1)
-        absent = self.ids[place] != wanted
+        if wanted.dtype.kind in "iu" and self.ids.dtype.kind in "iu" and self.ids[-1] - self.ids[0] < TABLE:
+            place = self._looked_up(wanted)
+        else:
+            place = np.minimum(np.searchsorted(self.ids, wanted), len(self.ids) - 1)
+            place[self.ids[place] != wanted] = -1
+        absent = place < 0
         if absent.any():
             row = int(np.argmax(absent))
             raise TemplateError(
                 f"{what} names template {wanted[row]!s} (row {row}), of which there is no image"
                 f" ({int(absent.sum())} of {len(wanted)} entries are such)"
             )
-        return np.asarray(place, np.int64)
+        return np.asarray(place)
+
+    def _looked_up(self, wanted: npt.NDArray[Any]) -> npt.NDArray[np.int32]:
+        """-1 where an id is not there."""
+        low, high = self.ids[0], self.ids[-1]
+        table = np.full(int(high - low) + 2, -1, np.int32)
+        table[self.ids - low] = np.arange(len(self.ids))
+        beyond = (wanted < low) | (wanted > high)
+        return np.asarray(table[np.where(beyond, high + 1, wanted) - low])
 
 
 def pool(

@@ -68,7 +68,7 @@ def cosine(
     """Cosine of rows a and b of unit vectors, in blocks.
 
     Summed in float64 pair by pair, except where pairs are many among few rows (IJB's lists): there a block
-    of the float32 matrix product is formed and read (within 1e-6).
+    of the matrix product is formed and read, all in float32 (within 1e-6).
     """
     a, b = np.asarray(a), np.asarray(b)
     if len(a) > MANY:
@@ -112,7 +112,7 @@ def _by_product(
     sorted_already = bool((block[1:] >= block[:-1]).all())
     order = None if sorted_already else np.argsort(block, kind="stable")
     ends = np.cumsum(np.bincount(block, minlength=-(-len(left) // height)))
-    scores = np.empty(len(a))
+    scores = np.empty(len(a), np.float32)
     for number, (start, end) in enumerate(zip([0, *ends[:-1]], ends, strict=True)):
         pairs = slice(start, end) if order is None else order[start:end]
         product = left[number * height : (number + 1) * height] @ right.T

@@ -103,3 +103,17 @@ def test_protocols_take_ids():
     assert answer["galleries"]["1"]["cmc"] == identify.cmc(alone, [1, 2])
     with pytest.raises(templates.TemplateError, match="gallery 9 names template 999"):
         templates.one_to_many(pooled, (pooled.ids, people), {"9": (np.array([999]), np.array([1]))})
+
+
+@pytest.mark.parametrize("table", [0, 2**24])
+def test_ids_of_any_kind_are_found(table, monkeypatch):
+    monkeypatch.setattr(templates, "TABLE", table)
+    pooled = templates.Templates(np.array([-5, 3, 900]), np.eye(3, dtype=np.float32))
+    assert pooled.rows(np.array([900, -5, 3, 3])).tolist() == [2, 0, 1, 1]
+    for absent in (-6, 0, 901, 10**12):
+        with pytest.raises(templates.TemplateError, match=rf"template {absent} \(row 1\)"):
+            pooled.rows(np.array([3, absent]))
+    named = templates.Templates(np.array(["a", "b"]), np.eye(2, dtype=np.float32))
+    assert named.rows(np.array(["b", "a"])).tolist() == [1, 0]
+    with pytest.raises(templates.TemplateError, match="template c"):
+        named.rows(np.array(["c"]))
