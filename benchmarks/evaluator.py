@@ -225,7 +225,6 @@ def megaface(scale: float, count: int) -> None:
             return clock("all", lambda: distractors.megaface(probes, people, blocks, sizes))
 
         plain, mine = apart(product), apart(ours)
-    print(f"megaface: {len(people)} probes, {count} distractors")
     wall, cpu = (plain["steps"]["all"][k] / mine["steps"]["all"][k] for k in (0, 1))
     taken, peak = "{:.1f} / {:.1f} s".format(*mine["steps"]["all"]), mine["peak"] / 1e9
     print(
