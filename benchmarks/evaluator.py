@@ -228,8 +228,9 @@ def megaface(scale: float, count: int) -> None:
     wall, cpu = (plain["steps"]["all"][k] / mine["steps"]["all"][k] for k in (0, 1))
     taken, peak = "{:.1f} / {:.1f} s".format(*mine["steps"]["all"]), mine["peak"] / 1e9
     print(
-        f"  ours {taken}, {wall:.2f} / {cpu:.2f} of the product's rate (aim 0.6), peak {peak:.2f} GB (aim 2)"
+        f"megaface, {len(people)} probes, {count} distractors: {wall:.2f} / {cpu:.2f} of the product's rate"
     )
+    print(f"  ours {taken} (aim 0.6 of the rate), peak {peak:.2f} GB (aim 2)")
     print(f"  rank 1: { {n: round(cmc[1], 4) for n, cmc in mine['cmc'].items()} }")
     for tar in mine["tar_at_far"]:
         print(f"  TAR {tar['tar']} at FAR {tar['far']:g}, exact: {tar['exact']}")
