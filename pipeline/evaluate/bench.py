@@ -11,7 +11,8 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from pipeline.evaluate import cost, embed, intervals, verify
+from pipeline.evaluate import cost, curves, embed, intervals, vectors
+from pipeline.evaluate.folds import contiguous_folds, kfold
 from pipeline.loader import Faces
 from pipeline.model import Model
 from pipeline.protocols import Verified
@@ -54,11 +55,11 @@ class ModelBench:
     ) -> Verified:
         frame = self.datasets[dataset].frame(["sample_id", "identity"])
         ids = frame["sample_id"].tolist()
-        unit = verify.fuse(self.embeddings(dataset), cast(verify.Flip, flip), ids)
+        unit = vectors.fuse(self.embeddings(dataset), cast(vectors.Flip, flip), ids)
         row = pd.Index(ids)
-        scores = verify.cosine(unit, row.get_indexer(pairs["a"]), row.get_indexer(pairs["b"]))
+        scores = vectors.cosine(unit, row.get_indexer(pairs["a"]), row.get_indexer(pairs["b"]))
         if pairs["fold"].nunique() == 1:
-            pairs = pairs.assign(fold=verify.contiguous_folds(pairs["same"].to_numpy(bool), folds))
+            pairs = pairs.assign(fold=contiguous_folds(pairs["same"].to_numpy(bool), folds))
         who = intervals.people(pairs, dict(zip(ids, frame["identity"], strict=True)))
         return verified(pairs, scores, who, list(fars), bootstrap)
 
@@ -77,9 +78,9 @@ def verified(
     bootstrap: int,
 ) -> Verified:
     """Every number of one scored list."""
-    folds = verify.kfold(scores, who.same, pairs["fold"].to_numpy())
-    curve = verify.roc(scores, who.same)
-    tars = [verify.tar_at_far(curve, far) for far in fars]
+    folds = kfold(scores, who.same, pairs["fold"].to_numpy())
+    curve = curves.roc(scores, who.same)
+    tars = [curves.tar_at_far(curve, far) for far in fars]
     accuracy: dict[str, Any] = {"mean": folds.mean, "std": folds.std, "low": None, "high": None}
     if bootstrap:
         sampled = intervals.accuracy_draws(folds.correct[None], who, bootstrap, SEED)[0]
@@ -91,8 +92,8 @@ def verified(
         "fold_accuracy": folds.accuracy.tolist(),
         "fold_threshold": folds.threshold.tolist(),
         "tar_at_far": tars,
-        "eer": verify.eer(curve),
-        "auc": verify.auc(curve),
+        "eer": curves.eer(curve),
+        "auc": curves.auc(curve),
         "genuine": curve.genuine,
         "impostors": curve.impostors,
         "people": len(np.unique(np.concatenate([who.a, who.b]))),
@@ -112,7 +113,7 @@ def _tar_ends(tar: dict[str, Any], draws: npt.NDArray[np.float64]) -> dict[str, 
     return _ends(None if tar["tar"] is None else intervals.interval(draws))
 
 
-def thin(curve: verify.Roc, points: int = POINTS) -> dict[str, list[float]]:
+def thin(curve: curves.Roc, points: int = POINTS) -> dict[str, list[float]]:
     """At most about `points` points of the curve: evenly spaced in FAR and in its logarithm."""
     count = len(curve.far)
     wanted = np.concatenate(

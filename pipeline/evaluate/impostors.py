@@ -19,8 +19,9 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from pipeline.evaluate import tail, verify
+from pipeline.evaluate import tail
 from pipeline.evaluate.overlap import CELLS, Faces, Kind
+from pipeline.evaluate.vectors import normalise
 
 log = logging.getLogger(__name__)
 COMPARISONS = 300_000_000  # at most: beyond, rows are thinned evenly
@@ -60,7 +61,7 @@ def images(faces: Sequence[Faces]) -> Side:
     rows = [np.flatnonzero([person is not None for person in each.identity]) for each in faces]
     labels = [person for each in faces for person in each.identity if person is not None]
     vectors = np.concatenate([each.vector[kept] for each, kept in zip(faces, rows, strict=True)])
-    return Side(np.asarray(labels, object), verify.normalise(vectors))
+    return Side(np.asarray(labels, object), normalise(vectors))
 
 
 def compare(faces: Sequence[Faces], held_out: Collection[str] | None, kind: Kind) -> tail.Scores:
@@ -115,7 +116,7 @@ def thresholds(
 def strangers(faces: Sequence[Faces]) -> tail.Scores:
     """Pairs of single faces of nobody known: some are the same person, so only their bulk may be used."""
     vectors = np.concatenate([each.vector for each in faces])
-    side = Side(np.arange(len(vectors)).astype(object), verify.normalise(vectors)).thinned(STRANGERS)
+    side = Side(np.arange(len(vectors)).astype(object), normalise(vectors)).thinned(STRANGERS)
     scores = tail.Scores()
     for block in _blocks(side, side, once=True):
         scores.add(block)

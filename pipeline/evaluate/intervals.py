@@ -6,11 +6,16 @@
 Pairs that share a person are not independent, so a bootstrap over pairs gives intervals that are too
 short (https://arxiv.org/abs/2306.01198). The share of genuine pairs stays as in the list. An interval
 is between percentiles of the draws; a paired difference uses the same draws for both models.
+
+Above LARGE pairs: rates at a fixed threshold stay exact (w' E w, E the errors between two people added up).
+TAR at FAR x looks at the 4 x N + 1000 highest of N impostors alone, and at evenly spaced ranks of these where
+they are more than LARGE, each with the weight of those it stands for, which widens an interval a little; a
+draw whose threshold lies below them is empty.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,7 +24,11 @@ import numpy.typing as npt
 import pandas as pd
 from jaxtyping import Bool, Float
 
+from pipeline.evaluate import curves
+
 CELLS = 4_000_000  # draws x pairs held in memory at a time
+LARGE = 1_000_000  # pairs up to which every pair is weighted by itself
+DENSE = 4096  # people up to whom E is a dense matrix
 EMPTY = 0.05  # share of draws without genuine or impostor pairs beyond which there is no interval
 
 
@@ -35,14 +44,28 @@ class Pairs:
     def people(self) -> int:
         return int(max(self.a.max(initial=-1), self.b.max(initial=-1)) + 1)
 
-    def weights(self, draws: int, seed: int) -> Iterator[npt.NDArray[np.int64]]:
-        """Blocks (draws, pairs) of pair weights; the same seed gives the same draws."""
+    def drawn(self, draws: int, seed: int, block: int) -> Iterator[npt.NDArray[np.int64]]:
+        """Blocks (draws, people) of how often each person is drawn; the same seed gives the same draws."""
         rng = np.random.default_rng(seed)
-        block = max(1, CELLS // max(1, len(self.a)))
         chance = np.full(self.people, 1 / max(1, self.people))
         for start in range(0, draws, block):
-            drawn = rng.multinomial(self.people, chance, size=min(block, draws - start))
-            yield np.where(self.same, drawn[:, self.a], drawn[:, self.a] * drawn[:, self.b])
+            yield rng.multinomial(self.people, chance, size=min(block, draws - start))
+
+    def weight(
+        self, drawn: npt.NDArray[np.int64], rows: npt.NDArray[Any] | slice = slice(None)
+    ) -> npt.NDArray[np.int64]:
+        """(draws, pairs) weights of some rows."""
+        first = drawn[:, self.a[rows]]
+        return np.where(self.same[rows], first, first * drawn[:, self.b[rows]])
+
+    def weights(self, draws: int, seed: int) -> Iterator[npt.NDArray[np.int64]]:
+        """Blocks (draws, pairs) of pair weights."""
+        for drawn in self.drawn(draws, seed, _block(len(self.a))):
+            yield self.weight(drawn)
+
+
+def _block(cells: int) -> int:
+    return max(1, CELLS // max(1, cells))
 
 
 def people(frame: pd.DataFrame, identity: dict[str, str | None]) -> Pairs:
@@ -69,43 +92,105 @@ def people(frame: pd.DataFrame, identity: dict[str, str | None]) -> Pairs:
     return Pairs(person[a].astype(np.int64), person[b].astype(np.int64), same)
 
 
+def sums(
+    marks: Bool[np.ndarray, "kinds pairs"], pairs: Pairs, draws: int, seed: int
+) -> Float[np.ndarray, "kinds draws"]:
+    """Weight of the marked pairs in each draw, for several marks."""
+    if len(pairs.a) > LARGE:
+        return _sums_by_people(marks, pairs, draws, seed)
+    values = np.asarray(marks, np.float64)
+    return np.concatenate([values @ weight.T for weight in pairs.weights(draws, seed)], 1)
+
+
+def _sums_by_people(
+    marks: Bool[np.ndarray, "kinds pairs"], pairs: Pairs, draws: int, seed: int
+) -> Float[np.ndarray, "kinds draws"]:
+    """The same from marked pairs counted by person and by two people: no pair is weighted by itself."""
+    from scipy.sparse import coo_matrix
+
+    size = pairs.people
+    own = [np.bincount(pairs.a[mark & pairs.same], minlength=size) for mark in marks]
+    between = []
+    for mark in marks:
+        a, b = pairs.a[mark & ~pairs.same], pairs.b[mark & ~pairs.same]
+        counts = coo_matrix((np.ones(len(a), np.float32), (a, b)), shape=(size, size)).tocsr()
+        between.append(counts.toarray() if size <= DENSE else counts)
+    parts = []
+    for drawn in pairs.drawn(draws, seed, _block(size)):
+        weight = drawn.astype(np.float32)
+        parts.append(
+            [
+                drawn @ alone + ((many.T @ weight.T).T * drawn).sum(1)
+                for alone, many in zip(own, between, strict=True)
+            ]
+        )
+    return np.concatenate([np.asarray(part, np.float64) for part in parts], 1)
+
+
+def share_draws(
+    hit: Bool[np.ndarray, "rates pairs"],
+    within: Bool[np.ndarray, "rates pairs"],
+    pairs: Pairs,
+    draws: int,
+    seed: int,
+) -> Float[np.ndarray, "rates draws"]:
+    """Share of hits within some pairs in each draw, for several rates; NaN where a draw has no such pair."""
+    both = sums(np.concatenate([hit & within, within]), pairs, draws, seed)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return np.asarray(both[: len(hit)] / both[len(hit) :])
+
+
 def accuracy_draws(
     correct: Bool[np.ndarray, "models pairs"], pairs: Pairs, draws: int, seed: int
 ) -> Float[np.ndarray, "models draws"]:
     """Accuracy of each model in each draw, NaN where a draw has no genuine or no impostor pair."""
-    share = pairs.same.mean()
-    parts = []
-    for weight in pairs.weights(draws, seed):
-        total = np.zeros((len(correct), len(weight)))
-        for kind, part in ((pairs.same, share), (~pairs.same, 1 - share)):
-            if part > 0:
-                chosen = weight[:, kind].astype(np.float64)
-                with np.errstate(invalid="ignore", divide="ignore"):
-                    total += part * (correct[:, kind] @ chosen.T) / chosen.sum(1)
-        parts.append(total)
-    return np.concatenate(parts, 1)
+    total = np.zeros((len(correct), draws))
+    for kind in (pairs.same, ~pairs.same):
+        if kind.any():
+            within = np.broadcast_to(kind, correct.shape)
+            total += kind.mean() * share_draws(correct, within, pairs, draws, seed)
+    return total
 
 
 def tar_draws(
-    scores: Float[np.ndarray, " pairs"], pairs: Pairs, fars: list[float], draws: int, seed: int
+    scores: Float[np.ndarray, " pairs"], pairs: Pairs, fars: Sequence[float], draws: int, seed: int
 ) -> Float[np.ndarray, "fars draws"]:
     """Largest TAR with FAR <= x in each draw, its threshold chosen anew."""
-    order = np.argsort(-scores, kind="stable")
-    ends = np.append(np.flatnonzero(np.diff(scores[order])), len(scores) - 1)
-    same = pairs.same[order]
-    parts = []
-    for weight in pairs.weights(draws, seed):
-        weight = weight[:, order]
-        genuine = np.cumsum(weight * same, 1)[:, ends]
-        impostors = np.cumsum(weight * ~same, 1)[:, ends]
-        block = np.full((len(fars), len(weight)), np.nan)
-        usable = (genuine[:, -1] > 0) & (impostors[:, -1] > 0)
-        for row, far in enumerate(fars):
-            points = (impostors <= far * impostors[:, -1:] + 1e-9).sum(1)
-            accepted = np.where(points > 0, genuine[np.arange(len(weight)), points - 1], 0)
-            block[row, usable] = accepted[usable] / genuine[usable, -1]
-        parts.append(block)
-    return np.concatenate(parts, 1)
+    genuine = np.flatnonzero(pairs.same)
+    genuine = genuine[np.argsort(-scores[genuine], kind="stable")]
+    impostors = sums((~pairs.same)[None], pairs, draws, seed)[0]
+    answer = np.full((len(fars), draws), np.nan)
+    for row, far in enumerate(fars):
+        highest, each, whole = _highest_impostors(scores, pairs.same, far)
+        falling = -scores[highest]
+        start = 0
+        for drawn in pairs.drawn(draws, seed, _block(len(highest) + len(genuine))):
+            here = slice(start, start + len(drawn))
+            start += len(drawn)
+            allowed = far * impostors[here] + 1e-9
+            points = (np.cumsum(each * pairs.weight(drawn, highest), 1) <= allowed[:, None]).sum(1)
+            beyond = np.append(falling, np.inf if whole else np.nan)[points]  # minus the first one refused
+            accepted = np.searchsorted(-scores[genuine], beyond, "left")
+            total = np.cumsum(drawn[:, pairs.a[genuine]], 1)
+            reached = np.take_along_axis(np.insert(total, 0, 0, 1), accepted[:, None], 1)[:, 0]
+            usable = (total[:, -1] > 0) & (impostors[here] > 0) & ~np.isnan(beyond)
+            answer[row, here][usable] = reached[usable] / total[usable, -1]
+    return answer
+
+
+def _highest_impostors(
+    scores: Float[np.ndarray, " pairs"], same: Bool[np.ndarray, " pairs"], far: float
+) -> tuple[npt.NDArray[np.int64], int, bool]:
+    """(rows by falling score, how many each stands for, whether these are all impostors)."""
+    impostors = np.flatnonzero(~same)
+    region = len(impostors)
+    if len(same) > LARGE:
+        region = min(region, int(4 * far * region) + 1000)
+    if region < len(impostors):
+        impostors = impostors[np.argpartition(-scores[impostors], region)[:region]]
+    ordered = impostors[np.argsort(-scores[impostors], kind="stable")]
+    step = -(-region // LARGE)
+    return ordered[step // 2 :: step], step, region == int((~same).sum())
 
 
 def interval(draws: Float[np.ndarray, " draws"], level: float = 0.95) -> tuple[float, float] | None:
@@ -126,17 +211,44 @@ def paired(
     """
     both = np.stack([np.asarray(first, bool), np.asarray(second, bool)])
     sampled = np.subtract(*accuracy_draws(both, pairs, draws, seed)[::-1])
-    ends = interval(sampled)
+    return {**_tested(float(both[1].mean() - both[0].mean()), sampled), **_size(pairs)}
+
+
+def paired_tar(
+    first: Float[np.ndarray, " pairs"],
+    second: Float[np.ndarray, " pairs"],
+    pairs: Pairs,
+    fars: Sequence[float],
+    draws: int,
+    seed: int,
+) -> list[dict[str, Any]]:
+    """TAR(second) - TAR(first) at each FAR on the same pairs, from both models' scores; as `paired`.
+
+    A FAR that the impostors can't tell has difference, interval and p None.
+    """
+    sampled = [tar_draws(scores, pairs, fars, draws, seed) for scores in (first, second)]
+    found = [curves.roc(scores, pairs.same) for scores in (first, second)]
+    rows = []
+    for row, far in enumerate(fars):
+        mine, other = (curves.tar_at_far(curve, far) for curve in found)
+        tested: dict[str, Any] = dict.fromkeys(("difference", "low", "high", "p"))
+        if mine["tar"] is not None:
+            tested = _tested(other["tar"] - mine["tar"], sampled[1][row] - sampled[0][row])
+        told = {"far": far, "supported": mine["supported"], "note": mine["note"]}
+        rows.append({**told, **tested, **_size(pairs)})
+    return rows
+
+
+def _tested(difference: float, sampled: Float[np.ndarray, " draws"]) -> dict[str, Any]:
+    low, high = interval(sampled) or (None, None)
     usable = sampled[np.isfinite(sampled)]
     side = min((usable <= 1e-12).sum(), (usable >= -1e-12).sum())
-    return {
-        "difference": float(both[1].mean() - both[0].mean()),
-        "low": None if ends is None else ends[0],
-        "high": None if ends is None else ends[1],
-        "p": min(1.0, 2 * (int(side) + 1) / (len(usable) + 1)),
-        "pairs": len(both[0]),
-        "people": pairs.people,
-    }
+    p = min(1.0, 2 * (int(side) + 1) / (len(usable) + 1))
+    return {"difference": difference, "low": low, "high": high, "p": p}
+
+
+def _size(pairs: Pairs) -> dict[str, int]:
+    return {"pairs": len(pairs.a), "people": pairs.people}
 
 
 KEYS = ["benchmark", "protocol", "fold", "a", "b"]

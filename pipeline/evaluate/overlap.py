@@ -27,7 +27,8 @@ import numpy.typing as npt
 import pandas as pd
 from jaxtyping import Float
 
-from pipeline.evaluate import tail, verify
+from pipeline.evaluate import tail
+from pipeline.evaluate.vectors import normalise
 
 Kind = tuple[bool, bool]  # is it a person's centroid: of the training unit, of the protected one
 CELLS = 8_000_000  # similarities in memory at a time
@@ -72,7 +73,7 @@ class Faces:
     def of(cls, dataset: str, frame: pd.DataFrame, embeddings: Float[np.ndarray, "n 2 d"]) -> Faces:
         """From a dataset's sample_id, identity and name, and its plain and mirrored embeddings."""
         ids = frame["sample_id"].tolist()
-        plain, mirrored = (verify.normalise(embeddings[:, side], ids) for side in (0, 1))
+        plain, mirrored = (normalise(embeddings[:, side], ids) for side in (0, 1))
         identity, name = (
             [None if pd.isna(value) else str(value) for value in frame[column]]
             for column in ("identity", "name")
@@ -91,7 +92,7 @@ class Faces:
         of_row = np.asarray([index[key] for key in keys], np.int64)
         total = np.zeros((len(order), self.vector.shape[1]), np.float64)
         np.add.at(total, of_row, self.vector)
-        vector = verify.normalise(total, [f"{self.dataset}: {key[1]}" for key in order])
+        vector = normalise(total, [f"{self.dataset}: {key[1]}" for key in order])
         known = np.asarray([key[0] == "person" for key in order], bool)
         return Units([key[1] for key in order], known, vector, of_row)
 

@@ -14,7 +14,7 @@ threshold lets pass 1.2, 2.3 and 7 times the stated rate where that is 10 / n, 1
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from statistics import NormalDist
 from typing import Any
 
@@ -22,38 +22,38 @@ import numpy as np
 import numpy.typing as npt
 from jaxtyping import Float
 
+from pipeline.evaluate import streaming
+
 MEASURED = 10  # false matches among the impostors from which the rate is read off directly
 SHARE, FEWEST, MOST = 0.01, 50, 20_000  # of the impostors that make the tail
 BINS = 400
 
 
 @dataclass
-class Scores:
+class Scores(streaming.Scores):
     """Impostor scores as they stream by: a histogram, the highest, the moments of arctanh."""
 
     keep: int = 2 * MOST
-    count: int = 0
-    histogram: npt.NDArray[np.int64] = field(default_factory=lambda: np.zeros(BINS, np.int64))
-    top: npt.NDArray[np.float64] = field(default_factory=lambda: np.zeros(0))
+    bins: int = BINS
+    dtype: npt.DTypeLike = np.float64
     total: float = 0.0
     squares: float = 0.0
 
     def add(self, scores: Float[np.ndarray, " n"]) -> None:
-        self.count += len(scores)
-        self.histogram += histogram(scores)
+        super().add(scores)
         bent = np.arctanh(np.clip(np.asarray(scores, np.float64), -0.999999, 0.999999))
         self.total += float(bent.sum())
         self.squares += float((bent**2).sum())
-        if len(self.top) == self.keep:
-            scores = scores[scores > self.top[0]]
-        joined = np.concatenate([self.top, scores])
-        self.top = np.sort(joined)[-self.keep :]  # ascending: the lowest kept comes first
+
+    @property
+    def top(self) -> npt.NDArray[np.float64]:
+        """The highest, ascending."""
+        return self.highest.values
 
 
 def histogram(scores: Float[np.ndarray, " n"]) -> npt.NDArray[np.int64]:
     """Counts in BINS equal bins of -1..1."""
-    place = ((np.asarray(scores, np.float64) + 1) * (BINS / 2)).astype(np.int64)
-    return np.bincount(np.clip(place, 0, BINS - 1), minlength=BINS)
+    return streaming.histogram(np.asarray(scores, np.float64), BINS)
 
 
 @dataclass(frozen=True)

@@ -157,7 +157,7 @@ class Renderer:
         boxes = labels.box(outline, points, SUPERSAMPLING, self.size)
         columns = zip(boxes, labels.points5(points), points, strict=True)
         return [
-            Shot(image, *(_numbers(part) for part in truth), self._visible(each, seen_as, hidden))
+            Shot(image, *map(_numbers, truth), visible68=self._visible(each, seen_as, hidden))
             for each, (image, hidden), seen_as, truth in zip(drawn, pictures, looks, columns, strict=True)
         ]
 

@@ -7,7 +7,8 @@ import pandas as pd
 import pytest
 
 from pipeline import model, records
-from pipeline.evaluate import bench, embed, intervals, verify
+from pipeline.evaluate import bench, curves, embed, intervals, vectors
+from pipeline.evaluate.folds import kfold
 from pipeline.loader import Faces
 
 
@@ -30,7 +31,7 @@ def test_scores_and_numbers(tested, recogniser, runtime):
     ids = records.Dataset(folder).frame(["sample_id"])["sample_id"].tolist()
     expected = [unit[ids.index(a)] @ unit[ids.index(b)] for a, b in zip(pairs["a"], pairs["b"], strict=True)]
     np.testing.assert_allclose(found.scores["score"], expected, atol=1e-5)
-    folds = verify.kfold(found.scores["score"].to_numpy(), pairs["same"].to_numpy(), pairs["fold"].to_numpy())
+    folds = kfold(found.scores["score"].to_numpy(), pairs["same"].to_numpy(), pairs["fold"].to_numpy())
     assert found.metrics["accuracy"]["mean"] == pytest.approx(folds.mean)
     assert len(found.metrics["fold_accuracy"]) == 4
     assert found.metrics["accuracy"]["low"] <= folds.mean <= found.metrics["accuracy"]["high"]
@@ -47,7 +48,7 @@ def test_embeds_a_benchmark_once(tested, monkeypatch):
     calls = []
     real = embed.embed
     monkeypatch.setattr(embed, "embed", lambda *given: calls.append(1) or real(*given))
-    for flip in verify.FLIPS:
+    for flip in vectors.FLIPS:
         one.verify("test", pairs_of(folder), folds=4, flip=flip, fars=[0.1], bootstrap=0)
     assert len(calls) == 1
 
@@ -76,7 +77,7 @@ def test_two_models_can_be_compared_from_their_tables(tested):
 def test_thin_curve_keeps_the_ends_and_the_low_rates():
     rng = np.random.default_rng(0)
     same = np.arange(40_000) % 2 == 0
-    curve = verify.roc(rng.normal(same * 2.0), same)
+    curve = curves.roc(rng.normal(same * 2.0), same)
     thin = bench.thin(curve)
     far, tar = np.array(thin["far"]), np.array(thin["tar"])
     assert len(far) <= 202

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from pipeline.evaluate import intervals, verify
+from pipeline.evaluate import curves, intervals
 
 
 def world(rng, people=60, images=4, spread=0.8, strength=1.0):
@@ -84,7 +84,7 @@ def test_interval_covers_the_true_accuracy():
 
 def test_tar_interval_holds_the_measured_one():
     scores, pairs = world(np.random.default_rng(5), people=150)
-    measured = verify.tar_at_far(verify.roc(scores, pairs.same), 0.1)["tar"]
+    measured = curves.tar_at_far(curves.roc(scores, pairs.same), 0.1)["tar"]
     low, high = intervals.interval(intervals.tar_draws(scores, pairs, [0.1], 300, 0)[0])
     assert low < measured < high
     assert high - low < 0.4
@@ -154,3 +154,52 @@ def test_compare_two_tables():
     assert row["low"] > 0
     kept = first.merge(second[intervals.KEYS], on=intervals.KEYS)
     assert row["difference"] == pytest.approx(1 - kept["correct"].mean())
+
+
+def test_large_lists_give_the_same_draws(monkeypatch):
+    """Rates by people, and the TAR from the highest impostors alone, are those of every pair by itself."""
+    scores, pairs = world(np.random.default_rng(7), people=50, images=40)
+    correct = ((scores > 0) == pairs.same)[None]
+    fars = [0.01, 0.1]
+    exact = intervals.accuracy_draws(correct, pairs, 50, 1), intervals.tar_draws(scores, pairs, fars, 50, 1)
+    monkeypatch.setattr(intervals, "LARGE", 1900)  # of 4,000 pairs
+    for dense in (10, 1000):
+        monkeypatch.setattr(intervals, "DENSE", dense)
+        np.testing.assert_allclose(intervals.accuracy_draws(correct, pairs, 50, 1), exact[0], rtol=1e-6)
+        np.testing.assert_allclose(intervals.tar_draws(scores, pairs, fars, 50, 1), exact[1], rtol=1e-6)
+
+
+def test_thinned_ranks_come_close(monkeypatch):
+    scores, pairs = world(np.random.default_rng(8), people=50, images=40)
+    exact = intervals.tar_draws(scores, pairs, [0.3], 200, 1)
+    monkeypatch.setattr(intervals, "LARGE", 500)
+    thinned = intervals.tar_draws(scores, pairs, [0.3], 200, 1)
+    assert np.isfinite(thinned).all()
+    np.testing.assert_allclose(thinned.mean(1), exact.mean(1), atol=5e-3)
+    assert 0.95 < thinned.std() / exact.std() < 1.3  # thinning adds its own noise: wider, not narrower
+
+
+def test_a_draw_whose_threshold_is_not_among_the_highest_is_empty(monkeypatch):
+    a = np.zeros(30_000, int)
+    b = np.repeat([1, 2], 15_000)  # the highest half is all of person 1, whom every third draw leaves out
+    same = np.arange(30_000) % 1000 == 0
+    pairs = intervals.Pairs(a, np.where(same, a, b), same)
+    scores = -np.arange(30_000.0)
+    monkeypatch.setattr(intervals, "LARGE", 10_000)
+    found = intervals.tar_draws(scores, pairs, [0.01], 300, 0)
+    assert 0.3 < np.isnan(found).mean() < 0.95
+    assert intervals.interval(found[0]) is None
+
+
+def test_paired_tar():
+    scores, pairs = world(np.random.default_rng(9), people=120)
+    better = scores + 0.8 * pairs.same
+    clear, none = intervals.paired_tar(scores, better, pairs, [0.1, 1e-6], 300, 0)
+    curve = [curves.tar_at_far(curves.roc(values, pairs.same), 0.1)["tar"] for values in (scores, better)]
+    assert clear["difference"] == pytest.approx(curve[1] - curve[0])
+    assert 0 < clear["low"] <= clear["difference"] <= clear["high"]
+    assert clear["p"] < 0.01
+    assert (none["difference"], none["low"], none["p"]) == (None, None, None)
+    assert "not measurable" in none["note"]
+    (equal,) = intervals.paired_tar(scores, scores * 2, pairs, [0.1], 100, 0)
+    assert (equal["difference"], equal["p"]) == (0, 1)

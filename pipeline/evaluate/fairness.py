@@ -1,0 +1,151 @@
+"""Errors of cohorts at one global threshold, and errors over pose, age gap and blur, as tables.
+
+    FMR of a cohort   share of impostor pairs with score >= t, both faces of that cohort
+    FNMR of a cohort  share of genuine pairs with score < t, both faces of that cohort
+    disparity         worst / best over cohorts (NIST FRVT part 3, https://doi.org/10.6028/NIST.IR.8280)
+
+t is one threshold for everybody, chosen on all pairs (`curves.tar_at_far`). Intervals are 95 %, by the vertex
+bootstrap of `pipeline.evaluate.intervals`. `supported` is False where a rate would be read off fewer than
+FLAGGED errors.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+from jaxtyping import Bool, Float
+
+from pipeline.evaluate import intervals
+from pipeline.evaluate.curves import FLAGGED, checked
+
+Mask = npt.NDArray[np.bool_]
+
+
+def _rates(
+    scores: npt.NDArray[Any],
+    same: Mask,
+    groups: Mapping[Any, Mask],
+    threshold: float,
+    people: intervals.Pairs | None,
+    draws: int,
+    seed: int,
+) -> pd.DataFrame:
+    """A row a group: pairs of each kind, FNMR and FMR with their intervals, whether they are supported."""
+    if not groups:
+        raise ValueError("no group of pairs: nothing to compare")
+    scores, same = checked(scores, same)
+    accepted = scores >= threshold
+    masks = np.stack([np.asarray(mask, bool) for mask in groups.values()])
+    rows: dict[str, Any] = {}
+    kinds = (("genuine", "fnmr", same, ~accepted), ("impostors", "fmr", ~same, accepted))
+    for name, rate, kind, wrong in kinds:
+        within = masks & kind
+        hit = within & wrong
+        count, errors = within.sum(1), hit.sum(1)
+        rows[name] = count
+        rows[rate] = np.where(count > 0, errors / np.maximum(count, 1), np.nan)
+        if people is not None and draws:
+            sampled = intervals.share_draws(hit, within, people, draws, seed)
+            ends = [intervals.interval(one) or (np.nan, np.nan) for one in sampled]
+            rows[f"{rate}_low"], rows[f"{rate}_high"] = (np.asarray(ends)[:, side] for side in (0, 1))
+        rows[f"{rate}_supported"] = errors >= FLAGGED
+    return pd.DataFrame(rows, index=pd.Index(list(groups), name="group"))
+
+
+def cohorts(
+    scores: Float[np.ndarray, " pairs"],
+    same: Bool[np.ndarray, " pairs"],
+    first: npt.NDArray[Any],
+    second: npt.NDArray[Any],
+    threshold: float,
+    people: intervals.Pairs | None = None,
+    draws: int = 0,
+    seed: int = 0,
+) -> pd.DataFrame:
+    """Rates of each cohort; `first`, `second`: the cohort of a pair's two faces (missing: left out).
+
+    The last row, `all`, is of every pair, of whatever cohorts: the rates that the threshold was chosen for.
+    """
+    groups = {name: (first == name) & (second == name) for name in _names(first, second)}
+    groups = {**groups, "all": np.ones(len(same), bool)}
+    return _rates(scores, same, groups, threshold, people, draws, seed).rename_axis("cohort")
+
+
+def _names(first: npt.NDArray[Any], second: npt.NDArray[Any]) -> list[Any]:
+    return sorted(pd.unique(pd.Series(np.concatenate([first, second])).dropna()).tolist())
+
+
+def disparity(table: pd.DataFrame, rate: str) -> dict[str, Any]:
+    """Worst and best cohort of a table by `fmr` or `fnmr`, and their ratio.
+
+    None where the best one made no error: then there is nothing to divide by, and more pairs are needed.
+    """
+    values = table.drop(index="all", errors="ignore")[rate].dropna()
+    if len(values) < 2:
+        raise ValueError(f"{rate} of {len(values)} cohorts: a ratio needs two")
+    at = {"worst": int(values.to_numpy().argmax()), "best": int(values.to_numpy().argmin())}
+    rows = {side: table.loc[[values.index[place]]].iloc[0] for side, place in at.items()}
+    ratio = float(rows["worst"][rate] / rows["best"][rate]) if rows["best"][rate] > 0 else None
+    apart = None
+    if f"{rate}_low" in table:  # intervals that do not meet
+        apart = bool(rows["worst"][f"{rate}_low"] > rows["best"][f"{rate}_high"])
+    told = {side: values.index[place] for side, place in at.items()}
+    supported = bool(rows["worst"][f"{rate}_supported"])
+    return {"rate": rate, **told, "ratio": ratio, "apart": apart, "supported": supported}
+
+
+def cross_matches(
+    scores: Float[np.ndarray, " pairs"],
+    same: Bool[np.ndarray, " pairs"],
+    first: npt.NDArray[Any],
+    second: npt.NDArray[Any],
+    threshold: float,
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """(false-match rate, impostor pairs) of every two cohorts, symmetric; NaN where there is no pair."""
+    scores, same = checked(scores, same)
+    names = _names(first, second)
+    index = pd.Index(names, name="cohort")
+    a, b = index.get_indexer(pd.Index(first)), index.get_indexer(pd.Index(second))
+    use = ~same & (a >= 0) & (b >= 0)
+    low, high = np.minimum(a, b)[use], np.maximum(a, b)[use]
+    cells, size = low * len(names) + high, len(names) ** 2
+    counts = np.bincount(cells, minlength=size).reshape(len(names), -1)
+    errors = np.bincount(cells, scores[use] >= threshold, size).reshape(len(names), -1)
+    counts, errors = (values + np.triu(values, 1).T for values in (counts, errors))
+    rate = np.where(counts > 0, errors / np.maximum(counts, 1), np.nan)
+    return pd.DataFrame(rate, index, index), pd.DataFrame(counts, index, index)
+
+
+def by_bins(
+    scores: Float[np.ndarray, " pairs"],
+    same: Bool[np.ndarray, " pairs"],
+    values: Float[np.ndarray, " pairs"],
+    edges: Sequence[float],
+    threshold: float,
+    people: intervals.Pairs | None = None,
+    draws: int = 0,
+    seed: int = 0,
+) -> pd.DataFrame:
+    """Rates over a quantity of pairs (difference of yaw in degrees, age gap in years, blur in pixels).
+
+    A bin holds low <= value < high, the last one its upper end too; the row `unknown` is of pairs without a
+    value (NaN), `outside` of those beyond the edges. Both are there only if they have pairs.
+    """
+    ends = np.asarray(edges, np.float64)
+    if len(ends) < 2 or not (np.diff(ends) > 0).all():
+        raise ValueError(f"edges {list(edges)}: two or more, rising")
+    values = np.asarray(values, np.float64)
+    place = np.searchsorted(ends, values, "right") - 1
+    place[values == ends[-1]] = len(ends) - 2
+    inside = (place >= 0) & (place < len(ends) - 1)
+    groups = {
+        f"{low:g}..{high:g}": inside & (place == number) for number, (low, high) in enumerate(pairwise(ends))
+    }
+    rest = {"outside": ~inside & ~np.isnan(values), "unknown": np.isnan(values)}
+    groups |= {name: mask for name, mask in rest.items() if mask.any()}
+    return _rates(scores, same, groups, threshold, people, draws, seed).rename_axis("bin")

@@ -1,0 +1,186 @@
+"""Templates of several images, IJB's way, and their 1:1 and 1:N protocols.
+
+    x_k   image k: plain and mirrored embedding fused by `flip`, divided by its norm unless `keep_norm`,
+          times its detector score s_k where scores are given
+    t     = sum over media of the template of (1 / |medium|) sum over its images of x_k,  then t / |t|
+
+(https://doi.org/10.1109/ICB2018.2018.00033.) Media mean, then template sum, is one weighted sum of rows, so
+a block of images is pooled by one sparse product. Weights of other origin (SCF's concentration) go in as
+`scores`. Embeddings may be a memory map: a block of rows is read at a time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from jaxtyping import Float
+
+from pipeline.evaluate import identify
+from pipeline.evaluate.vectors import FLIPS, Flip, cosine, lengths, normalise
+
+ROWS = 16_384  # images read at a time
+TABLE = 2**24  # span of ids that are looked up in a table
+
+
+class TemplateError(ValueError):
+    """A template that has no usable image, or is not there at all."""
+
+
+@dataclass(frozen=True)
+class Templates:
+    """Unit vectors of templates, by ascending id."""
+
+    ids: npt.NDArray[Any]
+    unit: npt.NDArray[np.float32]
+
+    def rows(self, wanted: npt.NDArray[Any], what: str = "the list") -> npt.NDArray[Any]:
+        """Where the templates stand; one that is not there is an error that names it."""
+        wanted = np.asarray(wanted)
+        if wanted.dtype.kind in "iu" and self.ids.dtype.kind in "iu" and self.ids[-1] - self.ids[0] < TABLE:
+            place = self._looked_up(wanted)
+        else:
+            place = np.minimum(np.searchsorted(self.ids, wanted), len(self.ids) - 1)
+            place[self.ids[place] != wanted] = -1
+        absent = place < 0
+        if absent.any():
+            row = int(np.argmax(absent))
+            raise TemplateError(
+                f"{what} names template {wanted[row]!s} (row {row}), of which there is no image"
+                f" ({int(absent.sum())} of {len(wanted)} entries are such)"
+            )
+        return np.asarray(place)
+
+    def _looked_up(self, wanted: npt.NDArray[Any]) -> npt.NDArray[np.int32]:
+        """-1 where an id is not there."""
+        low, high = self.ids[0], self.ids[-1]
+        table = np.full(int(high - low) + 2, -1, np.int32)
+        table[self.ids - low] = np.arange(len(self.ids))
+        beyond = (wanted < low) | (wanted > high)
+        return np.asarray(table[np.where(beyond, high + 1, wanted) - low])
+
+
+def pool(
+    embeddings: Float[np.ndarray, "n 2 d"] | Float[np.ndarray, "n d"],
+    template: npt.NDArray[Any],
+    medium: npt.NDArray[Any],
+    *,
+    flip: Flip = "sum",
+    keep_norm: bool = False,
+    scores: Float[np.ndarray, " n"] | None = None,
+    usable: npt.NDArray[np.bool_] | None = None,
+) -> Templates:
+    """One vector a template. `usable` leaves images out (no face found); a template needs one at least.
+
+    Embeddings without a mirrored half, (n, d), go with flip `none`.
+    """
+    _check(embeddings, template, medium, flip, scores)
+    use = np.ones(len(template), bool) if usable is None else np.asarray(usable, bool)
+    ids, code = np.unique(template, return_inverse=True)
+    bare = np.flatnonzero(np.bincount(code[use], minlength=len(ids)) == 0)
+    if len(bare):
+        raise TemplateError(
+            f"template {ids[bare[0]]!s} has no usable image ({len(bare)} of {len(ids)} templates)"
+        )
+    weight = np.zeros(len(template))
+    weight[use] = _shares(code[use], np.asarray(medium)[use])
+    if scores is not None:
+        weight *= np.asarray(scores, np.float64)
+    total: npt.NDArray[np.float64] | None = None
+    for start, block in _fused(embeddings, flip):
+        here = slice(start, start + len(block))
+        part = weight[here].copy()
+        used = np.flatnonzero(use[here])
+        norm = lengths(block if len(used) == len(block) else block[used], (start + used).tolist())
+        if not keep_norm:
+            part[used] /= norm
+        total = np.zeros((len(ids), block.shape[1])) if total is None else total
+        _add(total, code[here][used], part[used], block if len(used) == len(block) else block[used])
+    assert total is not None
+    return Templates(ids, normalise(total, [f"template {name!s}" for name in ids]))
+
+
+def _check(
+    embeddings: npt.NDArray[Any],
+    template: npt.NDArray[Any],
+    medium: npt.NDArray[Any],
+    flip: Flip,
+    scores: npt.NDArray[Any] | None,
+) -> None:
+    if flip not in FLIPS:
+        raise ValueError(f"flip {flip!r}: one of {', '.join(FLIPS)}")
+    if embeddings.ndim == 2 and flip != "none":
+        raise ValueError(f"flip {flip!r} needs embeddings (n, 2, d), plain and mirrored: {embeddings.shape}")
+    sizes = {len(embeddings), len(template), len(medium), len(embeddings if scores is None else scores)}
+    if len(sizes) > 1 or not len(template):
+        raise ValueError(
+            f"{len(embeddings)} embeddings, {len(template)} templates, {len(medium)} media:"
+            " one of each an image"
+        )
+    if scores is not None and not (np.isfinite(scores).all() and (np.asarray(scores) >= 0).all()):
+        row = int(np.argmin(np.isfinite(scores) & (np.asarray(scores) >= 0)))
+        raise ValueError(f"score of row {row} is {scores[row]}: a weight is finite and not negative")
+
+
+def _shares(code: npt.NDArray[np.int64], medium: npt.NDArray[Any]) -> npt.NDArray[np.float64]:
+    """1 / (images of the same template and medium), of each image."""
+    names, media = np.unique(medium, return_inverse=True)
+    _, group, count = np.unique(code * np.int64(len(names)) + media, return_inverse=True, return_counts=True)
+    return 1.0 / count[group]
+
+
+def _fused(embeddings: npt.NDArray[Any], flip: Flip) -> Iterator[tuple[int, npt.NDArray[np.float32]]]:
+    for start in range(0, len(embeddings), ROWS):
+        rows = np.asarray(embeddings[start : start + ROWS], np.float32)
+        if rows.ndim == 3:
+            sides = rows[:, 0], rows[:, 1]
+            whole = {"concat": rows.reshape(len(rows), -1), "none": sides[0]}.get(flip)
+            rows = sides[0] + sides[1] if whole is None else whole
+        yield start, rows
+
+
+def _add(
+    total: npt.NDArray[np.float64],
+    code: npt.NDArray[np.int64],
+    weight: npt.NDArray[np.float64],
+    rows: npt.NDArray[np.float32],
+) -> None:
+    """total[t] += weighted rows of template t."""
+    from scipy.sparse import csr_matrix
+
+    there, place = np.unique(code, return_inverse=True)
+    order = np.argsort(place, kind="stable")
+    starts = np.append(0, np.cumsum(np.bincount(place, minlength=len(there))))
+    pooling = csr_matrix((weight[order].astype(np.float32), order, starts), shape=(len(there), len(rows)))
+    total[there] += pooling @ rows
+
+
+def one_to_one(
+    templates: Templates, first: npt.NDArray[Any], second: npt.NDArray[Any]
+) -> Float[np.ndarray, " pairs"]:
+    """Scores of a list of pairs of template ids, in its order."""
+    return cosine(
+        templates.unit, templates.rows(first, "the pair list"), templates.rows(second, "the pair list")
+    )
+
+
+Listed = tuple[npt.NDArray[Any], npt.NDArray[Any]]  # template ids, and whose they are
+
+
+def one_to_many(
+    templates: Templates,
+    probes: Listed,
+    galleries: Mapping[str, Listed],
+    ranks: Sequence[int] = (1, 5, 10),
+    fpirs: Sequence[float] = (0.01, 0.1),
+) -> dict[str, Any]:
+    """`identify.identify` of the probe list in each gallery list."""
+    searched = {
+        name: (templates.unit[templates.rows(ids, f"gallery {name}")], np.asarray(people))
+        for name, (ids, people) in galleries.items()
+    }
+    unit = templates.unit[templates.rows(probes[0], "the probe list")]
+    return identify.identify(unit, np.asarray(probes[1]), searched, ranks, fpirs)

@@ -1,0 +1,38 @@
+"""Lists of pairs that would be counted wrongly."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pipeline.evaluate import lists
+
+
+@given(st.lists(st.tuples(st.integers(0, 5), st.integers(0, 5)), min_size=1, max_size=20))
+def test_repeats_in_either_order(pairs):
+    a, b = np.array(pairs).T
+    seen, expected = set(), []
+    for row, (i, j) in enumerate(pairs):
+        key = (min(i, j), max(i, j))
+        expected += [row] if key in seen else []
+        seen.add(key)
+    assert lists.repeated(a, b).tolist() == expected
+
+
+@pytest.mark.parametrize(
+    ("pairs", "same", "message"),
+    [
+        ([("a", "b"), ("c", "d"), ("b", "a")], [1, 0, 1], r"b - a is listed twice, rows 0 and 2 \(1 rows"),
+        ([("a", "b"), ("a", "b")], [1, 0], "called both same and different"),
+        ([("a", "b"), ("c", "c")], [0, 1], "row 1 pairs c with itself"),
+        ([("a", "b")], [0, 1], "2 kinds"),
+    ],
+)
+def test_what_is_wrong_is_named(pairs, same, message):
+    a, b = np.array(pairs).T
+    with pytest.raises(lists.PairListError, match=message):
+        lists.check_pairs(a, b, np.array(same, bool))
+
+
+def test_a_clean_list_passes():
+    lists.check_pairs(np.array([1, 2, 3]), np.array([2, 3, 1]), np.array([True, False, False]))
