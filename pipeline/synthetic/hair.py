@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from jaxtyping import Float
 from torch import Tensor
@@ -84,10 +85,11 @@ def worn(people: Rows, photos: Rows, styles: int) -> Hair:
     flat = 1 / (1 + np.abs(np.gradient(edge)) * 4)  # where the edge is steep, strands would hang alone
     volume = math.exp(0.22 * day[1])
     tips = edge + ragged * flat * (0.4 * noise + wide)
-    lines = (torch.from_numpy(line.astype(np.float32)) for line in (scalp, edge, tips))
     return Hair(
         style,
-        *lines,
+        scalp=_line(scalp),
+        edge=_line(edge),
+        tips=_line(tips),
         bald_above=9.6 + 2.5 * (1 - lost) if bald else NO_CAP,
         top=style.top * volume * (0.5 if bald else 1),
         sides=style.sides * volume * (0.6 if bald else 1),
@@ -180,3 +182,7 @@ def patterns(y: Float[Tensor, "h"], azimuth: Float[Tensor, "h"]) -> dict[str, Te
         "falling": 1 - 0.012 * (-y - 1).clamp(min=0),
         "hangs": step(away, 0.95, 1.2) * step(-y, -3.0, 0.0),
     }
+
+
+def _line(values: npt.NDArray[np.float64]) -> Float[Tensor, "a"]:
+    return torch.from_numpy(values.astype(np.float32))

@@ -155,10 +155,16 @@ class Renderer:
         outline = torch.stack([each.figure.screen[:2].index_select(1, self.tables.outline) for each in drawn])
         points = labels.points68(spots, SUPERSAMPLING)
         boxes = labels.box(outline, points, SUPERSAMPLING, self.size)
-        columns = zip(boxes, labels.points5(points), points, strict=True)
+        points5 = labels.points5(points)
         return [
-            Shot(image, *map(_numbers, truth), visible68=self._visible(each, seen_as, hidden))
-            for each, (image, hidden), seen_as, truth in zip(drawn, pictures, looks, columns, strict=True)
+            Shot(
+                image,
+                _numbers(boxes[row]),
+                _numbers(points5[row]),
+                _numbers(points[row]),
+                self._visible(drawn[row], looks[row], hidden),
+            )
+            for row, (image, hidden) in enumerate(pictures)
         ]
 
     def _visible(self, drawn: Drawn, seen_as: Look, hidden: Mask) -> list[bool]:

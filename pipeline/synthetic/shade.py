@@ -39,8 +39,8 @@ def shade(seen: Fragments, image: Int[Tensor, "f"], tables: Tables, layout: Layo
             )
             of = everything.at(rows)
             noise = skin.noise_at(columns[Y], columns[AZIMUTH], of)
-            place = [columns[column] for column in (X, Y, AZIMUTH, FRONT, BEARD, FLUSH, WRINKLE)]
-            colour, gloss = paint(Place(of, *place, noise=noise), columns[SHADOW])
+            place = (columns[column] for column in (X, Y, AZIMUTH, FRONT, BEARD, FLUSH, WRINKLE))
+            colour, gloss = paint(Place(of, *(*place, noise)), columns[SHADOW])
             lit[rows] = light(colour, gloss, torch.tensor(wrap), seen.normal.index_select(1, rows), of)
     return lit
 
