@@ -26,7 +26,9 @@ class Rows:
             if table.dim() == 1:
                 self._known[name] = table.index_select(0, self._image)
             else:  # column by column: picking rows of a few numbers is several times slower
-                self._known[name] = table.flatten(1).t().index_select(1, self._image).t().unflatten(1, table.shape[1:])
+                self._known[name] = (
+                    table.flatten(1).t().index_select(1, self._image).t().unflatten(1, table.shape[1:])
+                )
         return self._known[name]
 
     def any(self, name: str) -> bool:
