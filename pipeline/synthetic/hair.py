@@ -26,7 +26,7 @@ THINNING = (28.0, 55.0)  # years in which bald men lose their hair
 NO_CAP = 99.0
 
 
-def step(value: Tensor, start: float, end: float) -> Tensor:
+def step(value: Tensor, start: float | Tensor, end: float | Tensor) -> Tensor:
     """0 before `start`, 1 after `end`, a cubic between."""
     t = ((value - start) * (1 / (end - start))).clamp_(0, 1)
     return t * t * (3 - 2 * t)
@@ -83,12 +83,12 @@ def worn(people: Rows, photos: Rows, styles: int) -> Hair:
     wide = np.convolve(np.tile(noise, 3), np.full(9, 1 / 5), "same")[STRANDS : 2 * STRANDS]
     flat = 1 / (1 + np.abs(np.gradient(edge)) * 4)  # where the edge is steep, strands would hang alone
     volume = math.exp(0.22 * day[1])
+    tips = edge + ragged * flat * (0.4 * noise + wide)
     return Hair(
-        style,
-        *(
-            torch.from_numpy(array.astype(np.float32))
-            for array in (scalp, edge, edge + ragged * flat * (0.4 * noise + wide))
-        ),
+        style=style,
+        scalp=torch.from_numpy(scalp.astype(np.float32)),
+        edge=torch.from_numpy(edge.astype(np.float32)),
+        tips=torch.from_numpy(tips.astype(np.float32)),
         bald_above=9.6 + 2.5 * (1 - lost) if bald else NO_CAP,
         top=style.top * volume * (0.5 if bald else 1),
         sides=style.sides * volume * (0.6 if bald else 1),

@@ -154,10 +154,16 @@ class Renderer:
         outline = torch.stack([each.figure.screen[:2].index_select(1, self.tables.outline) for each in drawn])
         points = labels.points68(spots, SUPERSAMPLING)
         boxes = labels.box(outline, points, SUPERSAMPLING, self.size)
-        columns = zip(boxes, labels.points5(points), points, strict=True)
+        fives = labels.points5(points)
         return [
-            Shot(image, *(_numbers(part) for part in truth), self._visible(each, seen_as, hidden))
-            for each, (image, hidden), seen_as, truth in zip(drawn, pictures, looks, columns, strict=True)
+            Shot(
+                image,
+                box=_numbers(boxes[row]),
+                points5=_numbers(fives[row]),
+                points68=_numbers(points[row]),
+                visible68=self._visible(each, seen_as, hidden),
+            )
+            for row, (each, (image, hidden), seen_as) in enumerate(zip(drawn, pictures, looks, strict=True))
         ]
 
     def _visible(self, drawn: Drawn, seen_as: Look, hidden: Mask) -> list[bool]:

@@ -39,8 +39,18 @@ def shade(seen: Fragments, image: Int[Tensor, "f"], tables: Tables, layout: Layo
             )
             of = everything.at(rows)
             noise = skin.noise_at(columns[Y], columns[AZIMUTH], of)
-            place = [columns[column] for column in (X, Y, AZIMUTH, FRONT, BEARD, FLUSH, WRINKLE)]
-            colour, gloss = paint(Place(of, *place, noise), columns[SHADOW])
+            where = Place(
+                of=of,
+                x=columns[X],
+                y=columns[Y],
+                azimuth=columns[AZIMUTH],
+                front=columns[FRONT],
+                beard=columns[BEARD],
+                flush=columns[FLUSH],
+                wrinkle=columns[WRINKLE],
+                noise=noise,
+            )
+            colour, gloss = paint(where, columns[SHADOW])
             lit[rows] = light(colour, gloss, torch.tensor(wrap), seen.normal.index_select(1, rows), of)
     return lit
 
