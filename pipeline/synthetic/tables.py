@@ -62,10 +62,6 @@ def tables() -> Tables:
     strands = {name: surfaces.strands(shell) for name, shell in cut.items()}
     layout = replace(layout, texels=surfaces.texels(layout, fine, features.make(fine)), strands=strands)
     shape = {name: _flat(mode) for name, mode in modes.shape_modes(head).items()}
-    stiff = torch.ones(vertices)
-    height = torch.from_numpy(head.y.astype(np.float32)).reshape(-1)
-    stiff[layout.vertices["head"]] = 1 - hair.step(-height, *STIFF)
-    stiff[layout.vertices["hair"]] = 1 - hair.step(-shells["hair"].y, *STIFF)
     quad_y, quad_strand = _quads(layout)
     return Tables(
         head=head,
@@ -83,13 +79,24 @@ def tables() -> Tables:
         hair=shells["hair"],
         hat=shells["hat"],
         ear=surfaces.ear(),
-        stiff=stiff,
+        stiff=_stiff(head, layout, vertices, shells["hair"]),
         quad_y=quad_y,
         quad_strand=quad_strand,
         outline=_outline(head),
         masked=_masked(head),
         anchors=_anchors(head),
     )
+
+
+def _stiff(
+    head: templates.Template, layout: surfaces.Layout, vertices: int, shell: surfaces.Shell
+) -> Float[Tensor, "v"]:
+    """How far a vertex turns with the head, 1 wholly: the neck bends."""
+    stiff = torch.ones(vertices)
+    height = torch.from_numpy(head.y.astype(np.float32)).reshape(-1)
+    stiff[layout.vertices["head"]] = 1 - hair.step(-height, *STIFF)
+    stiff[layout.vertices["hair"]] = 1 - hair.step(-shell.y, *STIFF)
+    return stiff
 
 
 def _flat(grid: templates.Grid) -> Float[Tensor, "3 texels"]:

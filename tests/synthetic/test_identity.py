@@ -20,7 +20,7 @@ PEOPLE, IMAGES, SIDE = 40, 4, 32
 @pytest.fixture(scope="module")
 def pixels():
     """(people, images, values) of aligned grey faces, each of zero mean and unit length."""
-    sizes = Sizes.model_validate(dict.fromkeys(PARTS, {"identities": PEOPLE, "images": IMAGES}))
+    sizes = Sizes.model_validate({part: {"identities": PEOPLE, "images": IMAGES} for part in PARTS})
     world, faces = World(size=64), []
     for sample in Studio(0, "labelled", world, world, sizes).samples():
         image, _ = geometry.aligned(records.decode(sample.image), np.reshape(sample.points5, (5, 2)), 64)
@@ -47,13 +47,15 @@ def test_raw_pixels_hardly_tell_people_apart(pixels):
 
 def test_hair_and_glasses_change_from_day_to_day():
     count = 400
-    people = draw(Draws(range(count)), renderer(64).shape_names, [0.2] * 5)
+    people = draw(Draws(range(count)), renderer(64).shape_names, World())
     several = torch.tensor([len(set(row.tolist())) for row in people.styles])
     assert (several > 1).float().mean() > 0.7
     assert set(people.styles.unique().tolist()) == set(range(len(STYLES)))
     names = renderer(64).expression_names
     photos = [
-        sampler.draw(Draws([n * 1000 + k for n in range(count)]), World(), names, people.wears_glasses)
+        sampler.draw(
+            Draws([n * 1000 + k for n in range(count)]), World(), names, people.wears_glasses, people.own_age
+        )
         for k in (0, 1)
     ]
     wearing = torch.stack([photo.glasses for photo in photos])
