@@ -166,10 +166,10 @@ def compare(
 ) -> None:
     """Paired differences of accuracy between models, over all rows of an experiment together."""
     from pipeline import experiment
-    from pipeline.listing import result_table, show
+    from pipeline.listing import comparison_table, show
 
     try:
-        show(result_table(name, experiment.compare(name, first, others)))
+        show(comparison_table(name, experiment.compare(name, first, others)))
     except experiment.ExperimentError as error:
         log.error("%s", error)
         raise typer.Exit(2) from error

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import os
 import re
 from collections.abc import Mapping, Sequence
 from types import UnionType
@@ -17,10 +18,15 @@ from rich.table import Column, Table
 from pipeline import plugin
 from pipeline.params import Problem
 
+WIDTH = 200  # of a table that goes into a file or a pipe, characters
+
 
 def show(table: Table) -> None:
-    """To standard output."""
-    Console().print(table)
+    """To standard output; in a terminal no wider than it is."""
+    console = Console()
+    if not console.is_terminal and "COLUMNS" not in os.environ:
+        console.width = WIDTH
+    console.print(table)
 
 
 def problem_table(problems: Sequence[Problem]) -> Table:
@@ -81,10 +87,32 @@ def default(field: Any) -> str:
 def result_table(title: str, rows: Sequence[Mapping[str, Any]]) -> Table:
     """Rows of numbers: one column for every key that any row has."""
     columns = list(dict.fromkeys(key for row in rows for key, value in row.items() if simple(value)))
-    table = Table(*columns, title=title)
+    table = Table(*(Column(column, overflow="fold") for column in columns), title=title)
     for row in rows:
         table.add_row(*(cell(row.get(column)) for column in columns))
     return table
+
+
+def comparison_table(title: str, rows: Sequence[Mapping[str, Any]]) -> Table:
+    """Paired differences in points of accuracy, a column a pair of models; a star where 0 is outside.
+
+    `rows` as `experiment.compare` gives them, accuracies as shares.
+    """
+    pairs = list(dict.fromkeys((row["second"], row["first"]) for row in rows))
+    lists = dict.fromkeys((row["benchmark"], row["protocol"], row["pairs"], row["people"]) for row in rows)
+    heads = ["benchmark", "protocol", "pairs", "people", *(f"{second} - {first}" for second, first in pairs)]
+    table = Table(*heads, title=f"{title}: points of accuracy [95 % interval]")
+    found = {(row["benchmark"], row["protocol"], row["second"]): row for row in rows}
+    for benchmark, protocol, *counts in lists:
+        cells = (difference(found[benchmark, protocol, second]) for second, _ in pairs)
+        table.add_row(benchmark, protocol, *map(str, counts), *cells)
+    return table
+
+
+def difference(row: Mapping[str, Any]) -> str:
+    low, high = 100 * row["low"], 100 * row["high"]
+    star = " *" if low > 0 or high < 0 else ""
+    return escape(f"{100 * row['difference']:+.1f} [{low:.1f}, {high:.1f}]{star}")
 
 
 def simple(value: Any) -> bool:

@@ -8,7 +8,7 @@ from typer.testing import CliRunner
 
 from pipeline import experiment, plugin
 from pipeline.__main__ import app, parse
-from pipeline.listing import family_table, result_table, type_name
+from pipeline.listing import comparison_table, family_table, result_table, type_name
 
 ROOT = Path(__file__).parent.parent
 
@@ -82,6 +82,19 @@ def test_results_of_unequal_rows_make_one_table():
     )
     assert [column.header for column in table.columns] == ["row", "accuracy", "note"]
     assert list(table.columns[1].cells) == ["0.5124", ""]
+
+
+def test_differences_are_points_and_starred_where_zero_is_outside():
+    same = {"benchmark": "lfw", "pairs": 6000, "people": 5749, "first": "alone", "p": 0.1, "left_out": 0}
+    rows = [
+        {**same, "second": "kd", "protocol": "lfw", "difference": 0.0123, "low": 0.001, "high": 0.02},
+        {**same, "second": "fm", "protocol": "lfw", "difference": -0.01, "low": -0.03, "high": 0.01},
+    ]
+    table = comparison_table("t", rows)
+    assert [column.header for column in table.columns][4:] == ["kd - alone", "fm - alone"]
+    cells = [next(iter(column.cells)) for column in table.columns]
+    assert cells[:4] == ["lfw", "lfw", "6000", "5749"]
+    assert [cell.replace("\\", "") for cell in cells[4:]] == ["+1.2 [0.1, 2.0] *", "-1.0 [-3.0, 1.0]"]
 
 
 @pytest.mark.parametrize("command", ["run", "table", "compare"])
