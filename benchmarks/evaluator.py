@@ -193,6 +193,14 @@ def ijb(scale: float, alone: bool) -> None:
     print(f"  largest difference of a template, a TAR or a rank's share: {difference:.1e} (aim 1e-6)")
 
 
+def _write_directions(path: Path, count: int, rng: np.random.Generator) -> None:
+    with open(path, "wb") as file:
+        header = {"descr": "<f4", "fortran_order": False, "shape": (count, DIM)}
+        np.lib.format.write_array_header_1_0(file, header)
+        for start in range(0, count, 20_000):
+            rng.standard_normal((min(20_000, count - start), DIM), dtype=np.float32).tofile(file)
+
+
 def megaface(scale: float, count: int) -> None:
     rng = np.random.default_rng(0)
     count = max(1000, int(count * scale))
@@ -202,11 +210,7 @@ def megaface(scale: float, count: int) -> None:
     sizes = [10**k for k in range(1, 7) if 10**k < count] + [count]
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "distractors.npy"
-        with open(path, "wb") as file:
-            header = {"descr": "<f4", "fortran_order": False, "shape": (count, DIM)}
-            np.lib.format.write_array_header_1_0(file, header)
-            for start in range(0, count, 20_000):
-                rng.standard_normal((min(20_000, count - start), DIM), dtype=np.float32).tofile(file)
+        _write_directions(path, count, rng)
 
         def product(clock: Clock) -> dict[str, Any]:
             unit = vectors.normalise(probes)

@@ -5,7 +5,8 @@
     TAR at FAR x     genuine: the pairs i < j; impostors: every probe with every distractor
 
 (https://arxiv.org/abs/1512.00596.) Distractors come in blocks, from a file larger than memory if need be;
-held are one block of scores, the highest of each probe, and the highest of all. Ties count against the probe.
+held are one block of scores, the highest of each probe, and the highest of all. Ties count against the probe:
+so does every distractor within TIED of the mate, as scores are rounded in float32.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from pipeline.evaluate.streaming import StreamingRoc
 from pipeline.evaluate.vectors import cosine, normalise
 
 BYTES = 16 * 2**20  # of scores of a block
+TIED = 1e-6  # difference of two scores that is rounding alone
 MOST_KEPT = 2**23  # scores for the largest FAR asked
 
 
@@ -99,7 +101,7 @@ def megaface(
         sought.add(scores)
         roc.impostors.add(scores)
         if seen in sizes:
-            rank = sought.ranks(probe, genuine)
+            rank = sought.ranks(probe, genuine.astype(np.float64) - TIED)
             cmc[seen] = {int(k): float((rank <= k).mean()) for k in ranks}
     tars = [roc.tar_at_far(far) for far in fars]
     return {"cmc": cmc, "tar_at_far": tars, "pairs": len(probe), "probes": len(unit)}
@@ -131,5 +133,7 @@ def _scores(
             seen += stop - start
             yield seen, np.matmul(unit, rows[start:stop].T, out=out)
             start = stop
+        if seen >= sizes[-1]:
+            return
     if seen < sizes[-1]:
         raise ValueError(f"{seen} distractors, {sizes[-1]} are asked for")

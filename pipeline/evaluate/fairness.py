@@ -81,7 +81,7 @@ def _names(first: npt.NDArray[Any], second: npt.NDArray[Any]) -> list[Any]:
 
 
 def disparity(table: pd.DataFrame, rate: str) -> dict[str, Any]:
-    """Worst and best cohort of a table by `fmr` or `fnmr`, and their ratio.
+    """Worst and best cohort of a table by `fmr` or `fnmr`, and their ratio: supported where both rates are.
 
     None where the best one made no error: then there is nothing to divide by, and more pairs are needed.
     """
@@ -95,7 +95,7 @@ def disparity(table: pd.DataFrame, rate: str) -> dict[str, Any]:
     if f"{rate}_low" in table:  # intervals that do not meet
         apart = bool(rows["worst"][f"{rate}_low"] > rows["best"][f"{rate}_high"])
     told = {side: values.index[place] for side, place in at.items()}
-    supported = bool(rows["worst"][f"{rate}_supported"])
+    supported = all(bool(row[f"{rate}_supported"]) for row in rows.values())
     return {"rate": rate, **told, "ratio": ratio, "apart": apart, "supported": supported}
 
 

@@ -43,12 +43,12 @@ class Found:
 def mates(
     probe_people: npt.NDArray[Any], gallery_people: npt.NDArray[Any]
 ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
-    """(probe, gallery entry) of every two that are one person, by probe."""
+    """(probe, gallery entry) of every two that are one person, by probe; a missing name is nobody's mate."""
     codes, _ = pd.factorize(np.concatenate([probe_people, gallery_people]))
     mine, theirs = codes[: len(probe_people)], codes[len(probe_people) :]
     order = np.argsort(theirs, kind="stable")
     first, last = (np.searchsorted(theirs[order], mine, side) for side in ("left", "right"))
-    count = last - first
+    count = np.where(mine >= 0, last - first, 0)
     probe = np.repeat(np.arange(len(mine)), count)
     within = np.arange(len(probe)) - np.repeat(np.cumsum(count) - count, count)
     return probe, order[first[probe] + within]
@@ -110,9 +110,7 @@ def open_set(found: Found, rank: int = 1) -> curves.Roc:
 def tpir_at_fpir(curve: curves.Roc, fpir: float, choice: curves.Choice = "at_most") -> dict[str, Any]:
     """The largest TPIR with FPIR <= fpir, or at the nearest."""
     answer = curves.tar_at_far(curve, fpir, choice)
-    note = answer["note"] and answer["note"].replace("FAR", "FPIR").replace(
-        "impostor pairs", "non-mated probes"
-    )
+    note = answer["note"]
     renamed = {"far": "fpir", "impostors": "non_mated", "tar": "tpir", "false_accepts": "false_positives"}
     told = {renamed.get(name, name): value for name, value in answer.items()}
     return {

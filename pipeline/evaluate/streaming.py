@@ -120,6 +120,17 @@ class Scores:
         place = int(np.searchsorted(kept, value, "right"))
         return float(kept[place]) if place < len(kept) else np.inf
 
+    def counted(self, value: float) -> tuple[int, float]:
+        """(scores, threshold): the most scores above `value` whose number is known, and where they begin."""
+        kept = self.highest.values
+        held = len(kept) - int(np.searchsorted(kept, self.highest.floor, "right"))
+        if self.bins:
+            place = int(places(np.asarray([value], self.dtype), self.bins)[0])
+            binned = int(self.histogram[place + 1 :].sum())
+            if binned >= held:
+                return binned, edge(place + 1, self.bins)
+        return held, self.next_above(self.highest.floor)
+
     def nth(self, n: int) -> tuple[float, float, int]:
         """(lower, upper, bin) around the n-th highest, n from 1; lower = upper where it is kept (bin -1)."""
         kept = self.highest.values
@@ -184,14 +195,25 @@ class StreamingRoc:
         if allowed < self.impostors.count:
             lower, upper, place = self.impostors.nth(allowed + 1)
         if place < 0:
-            fewest, most = self.genuine.above(lower)
-            threshold = min(self.genuine.next_above(lower), self.impostors.next_above(lower))
-            accepted = self.impostors.above(lower)[0] if np.isfinite(lower) else self.impostors.count
+            fewest, most, threshold = self._above(lower)
+            kept = self.impostors.highest.values
+            accepted = len(kept) - int(np.searchsorted(kept, threshold)) if np.isfinite(lower) else allowed
         else:  # accept what is above the bin
             fewest, most = int(self.genuine.histogram[place + 1 :].sum()), self.genuine.above(lower)[1]
             threshold, accepted = upper, int(self.impostors.histogram[place + 1 :].sum())
         told = {"tar": fewest / total, "tar_high": most / total, "exact": fewest == most}
         return {**answer, **told, "threshold": threshold, "false_accepts": accepted}
+
+    def _above(self, lower: float) -> tuple[int, int, float]:
+        """(fewest, most) genuine scores above an impostor score that is kept; a threshold with the fewest."""
+        fewest, most = self.genuine.above(lower)
+        if lower == -np.inf or lower >= self.genuine.highest.floor:
+            return fewest, most, min(self.genuine.next_above(lower), self.impostors.next_above(lower))
+        if fewest == most:
+            kind = np.dtype(self.genuine.dtype).type
+            return fewest, most, float(np.nextafter(kind(lower), kind(np.inf)))
+        fewest, threshold = self.genuine.counted(lower)
+        return fewest, most, threshold
 
     def curve(self) -> curves.Roc:
         """The curve at the ends of the bins, for pictures and for `curves.eer`."""

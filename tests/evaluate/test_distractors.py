@@ -79,3 +79,30 @@ def test_reads_files_in_blocks_and_says_what_is_wrong(tmp_path):
         distractors.megaface(faces, who, np.split(others, 3), [300])
     with pytest.raises(ValueError, match="are kept"):
         distractors.megaface(faces, who, [others], [10**9], fars=[0.5])
+
+
+@pytest.mark.parametrize("dimensions", [6, 64, 512])
+def test_copies_of_the_mate_always_count_against_it(dimensions):
+    rng = np.random.default_rng(dimensions)
+    for others in (2, 5, 33, 200):
+        mean, noise = rng.normal(size=dimensions), rng.normal(size=(2 + others, dimensions))
+        faces = (mean + 0.3 * noise[:2]).astype(np.float32)
+        away = (0.3 * noise[2:] - mean).astype(np.float32)
+        mixed = np.concatenate([faces, faces, away])[rng.permutation(4 + others)]  # a probe's own copies, too
+        who = np.zeros(2, int)
+        cmc = distractors.megaface(faces, who, [mixed], [len(mixed)], [4, 5], [])["cmc"][len(mixed)]
+        assert cmc == {4: 0.0, 5: 1.0}
+
+
+def test_strangers_are_nobodys_mates_and_no_more_is_read_than_asked():
+    faces, who, others = world(4)
+    named = np.where(who == 0, None, who.astype(object))
+
+    def blocks():
+        yield others[:100]
+        yield others[100:200]
+        raise AssertionError("read beyond the largest size")
+
+    found = distractors.megaface(faces, named, blocks(), [50, 200], [1], [])
+    count = np.bincount(who)[1:]
+    assert found["pairs"] == (count * (count - 1)).sum()

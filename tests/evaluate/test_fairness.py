@@ -87,3 +87,13 @@ def test_empty_cohorts_and_no_errors():
     assert fairness.disparity(table, "fnmr")["ratio"] is None
     with pytest.raises(ValueError, match="fmr of 1 cohorts"):
         fairness.disparity(table, "fmr")
+
+
+@pytest.mark.parametrize(("fewest", "supported"), [(9, False), (10, True)])
+def test_a_ratio_needs_errors_on_both_sides(fewest, supported):
+    cohort = np.repeat(["a", "b"], 201)
+    scores = np.zeros(402)
+    scores[: fewest + 1], scores[201:301] = 1.0, 1.0
+    same = np.arange(402) % 201 == 0
+    found = fairness.disparity(fairness.cohorts(scores, same, cohort, cohort, 0.5), "fmr")
+    assert (found["best"], found["supported"]) == ("a", supported)

@@ -114,3 +114,14 @@ def test_order_does_not_matter_and_a_closed_set_has_no_tpir():
 def test_ranks_of_a_column():
     scores = np.array([[0.1, 0.7, 0.2], [0.5, 0.5, 0.4]])
     assert identify.ranks_of(scores, np.array([2, 0])).tolist() == [2, 2]
+
+
+def test_people_without_a_name_are_nobodys_mates():
+    basis = np.eye(4, dtype=np.float32)
+    for nobody in (None, np.nan):
+        known = np.array(["a", nobody, nobody], object)
+        found = identify.search(basis[[0, 1, 3]], np.array(["a", nobody, nobody], object), basis[:3], known)
+        assert found.mated.tolist() == [True, False, False]
+        assert found.other.tolist() == [0, 1, 0]
+        answer = identify.tpir_at_fpir(identify.open_set(found), 0.5)
+        assert (answer["tpir"], answer["non_mated"]) == (1.0, 2)

@@ -47,7 +47,24 @@ def test_exact_in_the_tail_and_bounded_elsewhere(seed, levels, keep, far, parts,
     if found["exact"]:
         assert found["tar"] == truth["tar"]
     assert (scores[~same] >= found["threshold"]).mean() <= far + 1e-9
-    assert found["tar"] == pytest.approx((scores[same] >= found["threshold"]).mean()) or not found["exact"]
+    assert found["tar"] == pytest.approx((scores[same] >= found["threshold"]).mean())
+    assert found["false_accepts"] == (scores[~same] >= found["threshold"]).sum()
+
+
+@pytest.mark.parametrize("bins", [0, 256])
+@pytest.mark.parametrize("top", [[0.30, 0.302, 0.9], [0.5, 0.5], [0.2, 0.2, 0.2]])
+def test_a_bounded_answer_states_its_own_threshold(top, bins):
+    genuine = np.linspace(0.2, 0.99, 200).astype(np.float32)
+    impostors = np.concatenate([np.full(100, -0.2), top]).astype(np.float32)
+    state = streaming.StreamingRoc(4, bins)
+    state.genuine.add(genuine)
+    state.impostors.add(impostors)
+    found = state.tar_at_far(0.01)
+    assert found["tar"] == (genuine >= found["threshold"]).mean()
+    assert found["false_accepts"] == (impostors >= found["threshold"]).sum() <= 1
+    assert found["tar"] <= (genuine > np.sort(impostors)[-2]).mean() <= found["tar_high"]
+    if bins:
+        assert found["tar_high"] - found["tar"] < 0.02
 
 
 def test_threshold_and_false_accepts_are_those_of_the_exact_curve():
