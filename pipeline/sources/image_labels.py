@@ -1,6 +1,6 @@
 """Images of objects with a class each: folders of classes, or CIFAR-10's and CIFAR-100's Python batches.
 
-Folders: .../<split>/<class>/<file>, or without a split. CIFAR (https://www.cs.toronto.edu/~kriz/cifar.html):
+Folders: .../<split>/<class>/<file>, or without a split; of several splits one is chosen. CIFAR (https://www.cs.toronto.edu/~kriz/cifar.html):
 pickles of a dict with `data`, uint8 (n, 3072), a row being 32 x 32 red, then green, then blue values, and
 `labels`, or `fine_labels` and `coarse_labels`; names of the classes in batches.meta (`label_names`) or meta
 (`fine_label_names` ...). They are kept as PNG, which loses nothing. The class is the identity of a sample.
@@ -16,7 +16,7 @@ import numpy as np
 
 from pipeline import records
 from pipeline.records import Sample
-from pipeline.sources import Skipped, SourceError, _image, _pickle
+from pipeline.sources import Skipped, SourceError, _image, _pickle, _splits
 from pipeline.sources._image import SUFFIXES, Check
 from pipeline.sources._tree import Tree
 from pipeline.strict import Strict
@@ -28,7 +28,7 @@ SIDE = 32
 class Params(Strict):
     """Which part, and which labels."""
 
-    split: str | None = None  # train or test; everything if not given
+    split: str | None = None  # train, test ...; "all" is every one. Needed where there are several
     labels: Literal["fine", "coarse"] = "fine"  # of CIFAR-100
     check: Check = "decode"
 
@@ -39,7 +39,9 @@ class ClassFolders:
     def __init__(self, tree: Tree, split: str | None, check: Check) -> None:
         self.tree, self.check = tree, check
         paths = [PurePosixPath(path) for path in tree.paths if path.lower().endswith(SUFFIXES)]
-        self.paths = [path for path in paths if split is None or split in path.parts[:-2]]
+        if split is None:
+            _splits.check((_splits.split_of(_above(path)) for path in paths), str(tree.root))
+        self.paths = [path for path in paths if split is None or _splits.is_of(_above(path), split)]
         if not self.paths:
             wanted = f"no image below a folder {split!r}" if paths else "no image"
             raise SourceError(f"{tree.root} holds {wanted}, and no batches of CIFAR")
@@ -59,6 +61,11 @@ class ClassFolders:
         return {"classes": len({path.parent.name for path in self.paths})}
 
 
+def _above(path: PurePosixPath) -> str:
+    """The folders above a class, with nothing for a file: a class may be called `test`, an image train-1."""
+    return "/".join([*path.parts[:-2], "-"])
+
+
 class CifarBatches:
     """CIFAR's pickled batches, one in memory at a time."""
 
@@ -68,9 +75,12 @@ class CifarBatches:
         names = [PurePosixPath(p).name for p in tree.paths if PurePosixPath(p).parent == folder]
         batches = [name for name in names if name in ("train", "test") or name.endswith("_batch")]
         batches = sorted(batches + [name for name in names if name.startswith("data_batch_")])
-        chosen = [name for name in batches if split is None or (split == "test") == name.startswith("test")]
+        splits = {name: "test" if name.startswith("test") else "train" for name in batches}
+        if split is None:
+            _splits.check(splits.values(), self.where)
+        chosen = [name for name in batches if split in (None, _splits.ALL, splits[name])]
         self.batches = [str(folder / name) for name in chosen]
-        if not self.batches or split not in (None, "train", "test"):
+        if not self.batches:
             raise SourceError(
                 f"{self.where} holds {', '.join(batches) or 'no batch'}: none for split {split!r}"
             )

@@ -4,7 +4,8 @@ A row: `image`, a struct {bytes: binary, path: string} (or plain binary), `label
 any column of `_list` (age, gender, box ...). The schema's metadata, key "huggingface", is JSON whose
 info.features[column] = {"_type": "Image"} or {"_type": "ClassLabel", "names": [...]} says which column is
 what and how classes are called; -1 is no class. Shards (train-00000-of-00005.parquet ...) are read in the
-order of their names, some rows at a time. Layout: huggingface/datasets, src/datasets/features.
+order of their paths, some rows at a time; of several splits, told by folders or names, one is chosen.
+Layout: huggingface/datasets, src/datasets/features.
 """
 
 from __future__ import annotations
@@ -18,23 +19,25 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from pipeline.records import Sample
-from pipeline.sources import Skipped, SourceError, _image, _list
+from pipeline.sources import Skipped, SourceError, _image, _list, _splits
 from pipeline.sources._image import Check, Images
 from pipeline.strict import Inside
 
+EVERY = "**/*.parquet"
 ROWS = 256  # in memory at once
 
 
 class Params(Images):
     """Which tables, and what their columns are."""
 
-    files: Inside = "**/*.parquet"  # a pattern in the dataset's folder
+    files: Inside | None = None  # a pattern in the dataset's folder; every .parquet below it if not given
+    split: str | None = None  # train, test ...; "all" is every one. Needed where there are several
     image: str | None = None  # the column of images; told by its type if not given
     label: str | None = None  # the column that says who or what it is; `identity` or `label` if not given
 
 
 class TableSource:
-    """Rows of all tables; a sample's id is its table's stem and its row."""
+    """Rows of all tables; a sample's id is its table's path, without the suffix, and its row."""
 
     def __init__(
         self,
@@ -43,8 +46,10 @@ class TableSource:
         label: str | None = None,
         box: str = "none",
         check: Check = "header",
+        root: Path | None = None,
     ) -> None:
         self.paths, self.box, self.check = paths, box, check
+        self.root = root  # what ids are relative to; each table's own folder if not given
         self.files = [_open(path) for path in paths]
         schema = self.files[0].schema_arrow
         for path, file in zip(paths, self.files, strict=True):
@@ -70,11 +75,11 @@ class TableSource:
     def samples(self) -> Iterator[Sample | Skipped]:
         columns = [self.image, *([self.label] if self.label else []), *self.extra]
         for path, file in zip(self.paths, self.files, strict=True):
-            number = 0
+            number, table = 0, _inside(path, self.root or path.parent).removesuffix(path.suffix)
             try:
                 for batch in file.iter_batches(ROWS, columns=columns):
                     for row in batch.to_pylist():
-                        yield self._sample(f"{path.stem}/{number:08d}", row, f"{path} row {number}")
+                        yield self._sample(f"{table}/{number:08d}", row, f"{path} row {number}")
                         number += 1
             except (pa.ArrowException, OSError) as error:
                 raise SourceError(f"{path} row {number}: {error}") from error
@@ -153,7 +158,22 @@ def _column(
 
 
 def build(params: Params, raw: Path, settings: Mapping[str, Any]) -> TableSource:
-    paths = [raw] if raw.is_file() else sorted(raw.glob(params.files))
-    if not paths:
-        raise SourceError(f"{raw} holds no {params.files}")
-    return TableSource(paths, params.image, params.label, params.box, params.check)
+    root = raw.parent if raw.is_file() else raw
+    paths = [raw] if raw.is_file() else _paths(raw, params.files or EVERY, params.split)
+    if params.files is None and params.split is None:
+        _splits.check((_splits.split_of(_inside(path, root)) for path in paths), str(raw))
+    return TableSource(paths, params.image, params.label, params.box, params.check, root)
+
+
+def _paths(raw: Path, pattern: str, split: str | None) -> list[Path]:
+    every = sorted(raw.glob(pattern))
+    if not every:
+        raise SourceError(f"{raw} holds no {pattern}")
+    found = [path for path in every if split is None or _splits.is_of(_inside(path, raw), split)]
+    if not found:
+        raise SourceError(f"{raw} holds no {pattern} of split {split!r}, only {_inside(every[0], raw)} ...")
+    return found
+
+
+def _inside(path: Path, root: Path) -> str:
+    return path.relative_to(root).as_posix()

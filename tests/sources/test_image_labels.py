@@ -22,12 +22,19 @@ def test_folders_of_classes(lay, jpeg, form):
         "x.txt": b"",
     }
     raw = lay(entries, form)
-    assert [s.identity for s in source(raw).samples()] == ["cat", "cat", "dog"]
+    assert [s.identity for s in source(raw, split="all").samples()] == ["cat", "cat", "dog"]
+    with pytest.raises(SourceError, match="several splits: write `split: test`, `split: train`, or"):
+        source(raw)
     [sample] = source(raw, split="test").samples()
     assert (sample.sample_id, sample.image, sample.name) == ("test/cat/1.jpg", jpeg(3), None)
     assert source(raw, split="train").about() == {"classes": 2}
     with pytest.raises(SourceError, match="holds no image below a folder 'valid'"):
         source(raw, split="valid")
+
+
+def test_classes_named_like_splits(lay, jpeg):
+    raw = lay({"x/test/1.jpg": jpeg(1), "x/train/test-1.jpg": jpeg(2)})
+    assert [s.identity for s in source(raw).samples()] == ["test", "train"]
 
 
 def batch(labels, seed, key="labels"):
@@ -55,7 +62,9 @@ def test_cifar_10(lay):
         slow[place % 1024 // 32, place % 32, place // 1024] = value
     assert (records.decode(samples[3].image) == slow).all()
     assert [s.identity for s in source(raw, split="test").samples()] == ["bird", "plane"]
-    assert source(raw).about() == {"classes": 3, "batches": 3}
+    assert source(raw, split="all").about() == {"classes": 3, "batches": 3}
+    with pytest.raises(SourceError, match="several splits: write `split: test`, `split: train`, or"):
+        source(raw)
     with pytest.raises(SourceError, match="none for split 'dev'"):
         source(raw, split="dev")
 

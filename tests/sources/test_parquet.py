@@ -37,11 +37,36 @@ def test_shards_with_class_names(tmp_path, jpeg):
     samples = list(found.samples())
     assert [s.image for s in samples] == images
     assert [s.identity for s in samples] == [s.name for s in samples] == ["Ann", "Bo", "Ann", "Bo", None]
-    assert samples[3].sample_id == "train-00001-of-00002/00000000"
+    assert samples[3].sample_id == "data/train-00001-of-00002/00000000"
     assert len(found) == 5
     assert found.about() == {"tables": 2, "image_column": "image", "label_column": "label", "classes": 2}
     assert found.pairs() == []
     assert len(list(source(tmp_path, files="data/train-00001*").samples())) == 2
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        ("default/train/0000", "default/test/0000"),
+        ("default/partial-train/0000", "default/validation/0000"),
+        ("data/train-00000-of-00001", "data/test-00000-of-00001"),
+        ("train", "valid.v2"),
+    ],
+)
+def test_several_splits_are_never_read_as_one_unasked(tmp_path, jpeg, names):
+    for number, name in enumerate(names):
+        faces(tmp_path / f"{name}.parquet", [jpeg(number)], [number])
+    with pytest.raises(
+        SourceError, match=r"several splits: write `split: \w+`, `split: \w+`, or `split: all`"
+    ):
+        source(tmp_path)
+    [sample] = source(tmp_path, split="train").samples()
+    assert (sample.sample_id, sample.image) == (f"{names[0]}/00000000", jpeg(0))
+    for asked in ({"split": "all"}, {"files": "**/*.parquet"}):
+        ids = [sample.sample_id for sample in source(tmp_path, **asked).samples()]
+        assert ids == [f"{name}/00000000" for name in sorted(names)]
+    with pytest.raises(SourceError, match=r"holds no \*\*/\*\.parquet of split 'dev', only .* \.\.\."):
+        source(tmp_path, split="dev")
 
 
 @pytest.mark.parametrize("kind", [pa.binary(), pa.large_binary()])
