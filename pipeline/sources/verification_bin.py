@@ -7,11 +7,13 @@ src/data/lfw2pack.py (ead1bf5); recognition/arcface_torch/eval/verification.py r
 (scikit-learn's KFold without shuffling): 300 same then 300 different pairs each in LFW's pack.
 
 Checked against the original's small_lfw.bin: 20 images equal to the byte to those of its own unpickling.
-The pack holds no names: identities are unknown, and each image is a sample of its own, equal ones too.
+The pack holds no names: identities are unknown. Images of equal bytes are one sample, named by the first of
+their places, so that pairs that share an image are known to do so.
 """
 
 from __future__ import annotations
 
+import hashlib
 import pickle
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -70,8 +72,15 @@ def fold_of(pairs: int, folds: int) -> list[int]:
     return [fold for fold in range(folds) for _ in range(each + (fold < longer))]
 
 
+def first_places(images: Sequence[bytes]) -> list[int]:
+    """For every image the place of the first one with the same bytes."""
+    seen: dict[bytes, int] = {}
+    digests = (hashlib.sha1(image, usedforsecurity=False).digest() for image in images)
+    return [seen.setdefault(digest, number) for number, digest in enumerate(digests)]
+
+
 class PackSource:
-    """Images and pairs of a pack, in its order."""
+    """Distinct images and the pairs of a pack, in its order."""
 
     def __init__(
         self,
@@ -82,15 +91,17 @@ class PackSource:
         check: Check = "header",
     ) -> None:
         self.images, self.same = read(path.read_bytes(), str(path))
+        self.first = first_places(self.images)
         self.protocol, self.folds = protocol or path.stem, min(folds, len(self.same)) or 1
         self.box, self.check = box, check
 
     def __len__(self) -> int:
-        return len(self.images)
+        return len(set(self.first))
 
     def samples(self) -> Iterator[Sample | Skipped]:
         for number, image in enumerate(self.images):
-            yield _image.sample(f"{number:06d}", image, self.box, self.check)
+            if self.first[number] == number:
+                yield _image.sample(f"{number:06d}", image, self.box, self.check)
 
     def pairs(self) -> list[dict[str, Any]]:
         places = enumerate(zip(fold_of(len(self.same), self.folds), self.same, strict=True))
@@ -98,15 +109,19 @@ class PackSource:
             {
                 "protocol": self.protocol,
                 "fold": fold,
-                "a": f"{2 * i:06d}",
-                "b": f"{2 * i + 1:06d}",
+                "a": f"{self.first[2 * i]:06d}",
+                "b": f"{self.first[2 * i + 1]:06d}",
                 "same": same,
             }
             for i, (fold, same) in places
         ]
 
     def about(self) -> dict[str, Any]:
-        return {"folds": self.folds, "same_pairs": sum(self.same)}
+        return {
+            "folds": self.folds,
+            "same_pairs": sum(self.same),
+            "repeated_images": len(self.images) - len(self),
+        }
 
 
 def build(params: Params, raw: Path, settings: Mapping[str, Any]) -> PackSource:

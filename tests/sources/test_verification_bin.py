@@ -30,7 +30,7 @@ def test_what_is_written_is_read(tmp_path, jpeg):
     row = {"protocol": "toy", "fold": 1, "a": "000006", "b": "000007", "same": False}
     assert found.pairs()[3] == row
     assert [pair["fold"] for pair in found.pairs()] == [0, 0, 1, 1]
-    assert found.about() == {"folds": 2, "same_pairs": 2}
+    assert found.about() == {"folds": 2, "same_pairs": 2, "repeated_images": 0}
     assert pickle.loads((tmp_path / "toy.bin").read_bytes()) == (images, same)
 
 
@@ -189,6 +189,21 @@ def test_which_file(tmp_path, jpeg):
         verification_bin.write(tmp_path / "d.bin", [b""] * 3, [True])
 
 
+def test_equal_images_are_one_sample(tmp_path, jpeg):
+    images = [jpeg(1), jpeg(2), jpeg(3), jpeg(1), jpeg(2), jpeg(3)]
+    verification_bin.write(tmp_path / "x.bin", images, [True, False, True])
+    found = source(tmp_path)
+    assert [(s.sample_id, s.image) for s in found.samples()] == [
+        (f"{i:06d}", image) for i, image in enumerate(images[:3])
+    ]
+    assert [(p["a"], p["b"]) for p in found.pairs()] == [
+        ("000000", "000001"),
+        ("000002", "000000"),
+        ("000001", "000002"),
+    ]
+    assert (len(found), found.about()["repeated_images"]) == (3, 3)
+
+
 def test_a_broken_image_is_set_aside(tmp_path, jpeg):
     verification_bin.write(tmp_path / "x.bin", [jpeg(), jpeg()[:-20]], [True])
     good, bad = source(tmp_path).samples()
@@ -200,7 +215,12 @@ def test_the_original_s_small_pack(real):
     path = real / "small_lfw.bin"
     found = source(path)
     own = pickle.loads(path.read_bytes())  # a file whose bytes are known
-    assert [s.image for s in found.samples()] == [np.asarray(image).tobytes() for image in own[0]]
+    images = [np.asarray(image).tobytes() for image in own[0]]
+    assert [images[int(s.sample_id)] for s in found.samples()] == [s.image for s in found.samples()]
+    assert {s.image for s in found.samples()} == set(images)
+    sides = [place for pair in found.pairs() for place in (int(pair["a"]), int(pair["b"]))]
+    assert [images[place] for place in sides] == images
+    assert len(found) == len(set(images)) < len(images) == 20
     assert [pair["same"] for pair in found.pairs()] == [bool(same) for same in own[1]] == [True] * 10
     assert [pair["fold"] for pair in found.pairs()] == list(range(10))
     assert {records.decode(s.image).shape for s in found.samples()} == {(112, 112, 3)}
