@@ -27,7 +27,9 @@ class Params(Images):
     """Which layout, and what of it."""
 
     layout: str  # an entry of the table: lfw, cfp_fp, agedb_30, ytf, ijbc, facescrub, celeba, utkface ...
-    below: Inside | None = None  # only what lies below this folder of the dataset
+    below: Inside | None = (
+        None  # only what lies below this folder, named from the dataset's root: train/faces
+    )
     pairs: bool = True  # read the official list of pairs; false: the images alone
     noises: list[Inside] = []  # lists of files to leave out, as MegaFace's and FaceScrub's  # noqa: RUF012
     protocol: str | None = None  # what the pairs are called; the layout's name if not given
@@ -52,15 +54,15 @@ class LayoutSource:
         self.name, self.layout, self.box, self.check = name, LAYOUTS[name], box, check
         self.tree = Tree(raw)
         left_out = self._noises(noises)
-        inside = [
-            p for p in self.tree.paths if p.lower().endswith(SUFFIXES) and f"/{below or ''}/" in f"//{p}"
-        ]
+        top = f"/{below.strip('/')}/" if below else "/"
+        inside = [p for p in self.tree.paths if p.lower().endswith(SUFFIXES) and f"/{p}".startswith(top)]
         inside = [path for path in inside if not self._is_other(path)]
         self.paths = [path for path in inside if not self._listed(path, left_out)]
         self.left_out = len(inside) - len(self.paths)
         self.images = [path for path in self.paths if re.fullmatch(rf"(?:.*/)?{self.layout.images}", path)]
         if not self.images:
-            told = f"{len(self.paths)} images, none named" if self.paths else "no image"
+            where = f" below {below}" if below else ""
+            told = f"{len(self.paths)} images{where}, none named" if self.paths else f"no image{where}"
             raise SourceError(f"{raw} holds {told} {_naming.readable(self.layout.images)}, as {name} has")
         self.said = _naming.tables(self.layout, self.tree)
         self._pairs: list[dict[str, Any]] = []

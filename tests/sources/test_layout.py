@@ -292,7 +292,7 @@ def test_survface(lay, jpeg):
     assert [s.identity for s in found.samples()] == ["5", "5", "6"]
     assert [row["same"] for row in found.pairs()] == [True, False, False]
     assert "unverified" in found.about()["built_from"]
-    [trained] = source(raw, "survface_train", below="training_set").samples()
+    [trained] = source(raw, "survface_train", below=f"{root}/training_set").samples()
     assert (trained.identity, trained.name) == ("17", None)
 
 
@@ -386,6 +386,14 @@ def test_utkface_as_it_is(real):
     assert {(s.gender, s.race) for s in told(found).values()} == {
         (g, r) for g in (0, 1) for r in (0, 1, 2, 4, None)
     }
+
+
+def test_below_starts_at_the_root(lay, jpeg):
+    entries = {f"{folder}/0000045/001.jpg": jpeg() for folder in ("test", "train/test", "testing")}
+    [sample] = source(lay(entries), "casia", below="test").samples()
+    assert sample.sample_id == "test/0000045/001.jpg"
+    with pytest.raises(SourceError, match="holds no image below other "):
+        source(lay(entries), "casia", below="other")
 
 
 def test_an_unknown_layout_and_a_place_without_one(lay, jpeg):
