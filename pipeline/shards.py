@@ -15,6 +15,7 @@ from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
 from dataclasses import dataclass
 from multiprocessing import get_context
 from pathlib import Path
@@ -101,7 +102,7 @@ def shards(
             yield Shard.read(place)
         return
     with _pool(source, workers, settings) as pool:
-        futures = {place: pool.submit(_work, stretch, place) for place, stretch in waiting}
+        futures = {place: _submit(pool, stretch, place) for place, stretch in waiting}
         try:
             for place in places:
                 if place in futures:
@@ -158,9 +159,20 @@ def _work(numbers: range, place: Path) -> None:
     make(_SOURCE[0], numbers, place)
 
 
+def _submit(pool: ProcessPoolExecutor, numbers: range, place: Path) -> Future[None]:
+    with _told(f"before shard {place.name} was begun"):
+        return pool.submit(_work, numbers, place)
+
+
 def _wait(future: Future[None], place: Path) -> None:
-    try:
+    with _told(f"while shard {place.name} was waited for"):
         future.result()
+
+
+@contextmanager
+def _told(when: str) -> Iterator[None]:
+    try:
+        yield
     except BrokenProcessPool as error:
-        what = f"a worker died while shard {place.name} was waited for (killed, or out of memory?)"
+        what = f"a worker died {when} (killed, or out of memory?)"
         raise ShardError(f"{what}; finished shards are kept, a new run goes on from there") from error

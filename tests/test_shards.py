@@ -4,6 +4,7 @@ import signal
 import subprocess
 import sys
 import time
+from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 
 import psutil
@@ -100,6 +101,15 @@ def test_an_error_of_the_source_is_told_and_finished_shards_stay(tmp_path, worke
 def test_a_worker_that_dies_is_told(tmp_path):
     with pytest.raises(shards.ShardError, match=r"a worker died .*a new run goes on from there"):
         collect(tmp_path, Numbers(fatal=(300, "dies")), 2)
+
+
+def test_a_worker_that_dies_before_all_is_handed_out_is_told(tmp_path):
+    class Broken:
+        def submit(self, *_):
+            raise BrokenProcessPool("a child process terminated abruptly")
+
+    with pytest.raises(shards.ShardError, match=r"before shard 00007 was begun .*finished shards are kept"):
+        shards._submit(Broken(), range(3), tmp_path / "00007")
 
 
 def test_no_samples_and_few(tmp_path):
