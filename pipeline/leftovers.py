@@ -1,10 +1,11 @@
-"""Removes what lies in an input folder and no stage of dvc.yaml makes any more.
+"""Moves aside what lies in an input folder and no stage of dvc.yaml makes any more.
 
 A stage that depends on a whole folder (`data/benchmarks/crop`, `data/metrics`) depends on every file in it.
 After a role has been given another dataset, the former one's folder is still there: it would be in the hash
 that dvc.lock records, and on another machine, where it never lay, the stage would run again. DVC records the
-hash after the stage has run, so it is enough to remove leftovers before. They stay in DVC's cache (metrics in
-Git) and come back from there when a role names them again.
+hash after the stage has run, so it is enough to move leftovers away before. They lie in `.ckpt/leftovers`
+under their own path, so that nothing is lost that neither DVC's cache nor Git has (a metric of a model that
+was taken out and never committed, a file of somebody's own).
 """
 
 from __future__ import annotations
@@ -19,11 +20,12 @@ from typing import Any
 from pipeline import declared
 
 log = logging.getLogger(__name__)
-OURS = "data/"  # stages write here, and nobody else below an output's parent
+OURS = "data/"  # stages write here
+ASIDE = Path(".ckpt/leftovers")
 
 
-def remove(deps: Iterable[str], lock: Mapping[str, Any]) -> list[Path]:
-    """Remove the leftovers in those of `deps` that hold outputs of several stages; what was removed.
+def move_aside(deps: Iterable[str], lock: Mapping[str, Any]) -> list[Path]:
+    """Move away the leftovers in those of `deps` that hold outputs of several stages; what was moved.
 
     What `lock` records as an output of one stage is that stage's own: most stages need no look at dvc.yaml.
     """
@@ -32,12 +34,21 @@ def remove(deps: Iterable[str], lock: Mapping[str, Any]) -> list[Path]:
     outs = declared.every_out() if folders else []
     found = [path for folder in folders for path in leftovers(folder, outs)]
     for path in found:
-        log.info("%s is removed: no stage of dvc.yaml makes it any more; DVC's cache or Git has it", path)
-        if path.is_dir() and not path.is_symlink():
-            shutil.rmtree(path, ignore_errors=True)  # another stage may be at it
-        else:
-            path.unlink(missing_ok=True)
+        try:
+            move(path)
+        except FileNotFoundError:  # another stage was at it
+            continue
+        log.warning("no stage of dvc.yaml makes %s any more: it was moved to %s", path, ASIDE / path)
     return found
+
+
+def move(path: Path) -> None:
+    """`path` to the same place below `ASIDE`; what lay there before gives way."""
+    target = ASIDE / path
+    target.parent.mkdir(parents=True, exist_ok=True)
+    if target.is_dir() and not target.is_symlink():
+        shutil.rmtree(target)
+    shutil.move(path, target)  # also to another disk, where data/ is a link
 
 
 def leftovers(folder: str, outs: Iterable[str]) -> Iterator[Path]:

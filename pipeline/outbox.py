@@ -41,6 +41,7 @@ class Entries:
 
     folder: Path
     refused: int = 0
+    _told: set[str] | None = None  # lines of the file of refused entries, once it has been read
 
     @property
     def state(self) -> dict[str, Any]:
@@ -90,9 +91,13 @@ class Entries:
         """Keep what the store refuses, and why; once, though an outage may have it sent again."""
         path = refused(self.folder.parent.parent.parent) / f"{self.folder.name}.jsonl"
         line = json.dumps({**record, "why": str(error)}, default=str) + "\n"
-        known = path.read_text() if path.exists() else ""
-        if line not in known:
-            files.write_text(path, known + line)
+        if self._told is None:
+            self._told = set(path.read_text().splitlines(True)) if path.exists() else set()
+        if line not in self._told:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with open(path, "a") as file:
+                file.write(line)
+            self._told.add(line)
             self.refused += 1
             log.warning("refused by the tracking store and set aside in %s: %s", path, error)
 

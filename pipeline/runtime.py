@@ -183,21 +183,28 @@ class _Watch(importlib.abc.MetaPathFinder):
     def __init__(self, name: str, then: Callable[[ModuleType], None]) -> None:
         self.name = name
         self.then = then
+        self.asking = False  # the other finders, of the same module
 
     def find_spec(
         self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
     ) -> importlib.machinery.ModuleSpec | None:
-        if fullname != self.name:
+        if fullname != self.name or self.asking:
             return None
-        sys.meta_path.remove(self)
-        spec = importlib.util.find_spec(fullname)
+        self.asking = True
+        try:
+            spec = importlib.util.find_spec(fullname)
+        finally:
+            self.asking = False
         if spec is None or spec.loader is None:
             return None
-        execute, then = spec.loader.exec_module, self.then
+        execute = spec.loader.exec_module
 
         def exec_module(module: ModuleType) -> None:
+            # only now: a library may just have asked whether the module is there
+            if self in sys.meta_path:
+                sys.meta_path.remove(self)
             execute(module)
-            then(module)
+            self.then(module)
 
         spec.loader.exec_module = exec_module  # type: ignore[method-assign]
         return spec

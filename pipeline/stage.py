@@ -144,7 +144,7 @@ def prepared(name: str, item: str | None, benchmark: bool, address: str) -> Iter
     settings = runtime.read()
     seed = seed_of(what.tree, name, item)
     lock = declared.read_lock()
-    leftovers.remove(what.deps, lock)
+    leftovers.move_aside(what.deps, lock)
     hashes = declared.dep_hashes(what.deps, lock, trust_lock=guard.STAGE in os.environ)
     kept = root() / ".ckpt" / address
     folder = kept / declared.fingerprint(what.params, hashes)

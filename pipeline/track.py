@@ -203,7 +203,8 @@ def _run(made: Any, experiment: str, key: str, record: dict[str, Any]) -> Any:
         if "git.revision" in marks:
             marks["mlflow.source.git.commit"] = marks["git.revision"]  # what MLflow's page calls version
         run = made.create_run(experiment, record["started"], {}, record["name"])
-        made.log_batch(run.info.run_id, tags=[RunTag(name, str(value)) for name, value in marks.items()])
+        tags = [RunTag(legal(name), str(value)) for name, value in marks.items()]
+        made.log_batch(run.info.run_id, tags=tags)
     return run
 
 
@@ -243,13 +244,11 @@ def send(root: Path, patience: float = 0.0, wait: float = 60.0) -> int:
     trouble = unsent(root) / "trouble.txt"
     try:
         with guard.only_copy(unsent(root) / "sender.lock", "the sender of runs", wait):
-            count = drain(root, patience)
-            if count:
-                entries = f"{count} entr{'y' if count == 1 else 'ies'}"
-                said = (
-                    f"{store(root)} refused {entries} for good; they and the reasons lie in {refused(root)}"
-                )
-                files.write_text(trouble, f"{said}, all else was sent\n")
+            drain(root, patience)
+            if runs := len(list(refused(root).glob("*.jsonl"))):
+                said = f"{store(root)} refused entries of {runs} run{'s' * (runs > 1)} for good"
+                where = f"they and the reasons lie in {refused(root)}, all else was sent"
+                files.write_text(trouble, f"{said}; {where}\n")
             else:
                 trouble.unlink(missing_ok=True)
     except guard.BusyError:

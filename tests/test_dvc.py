@@ -21,7 +21,7 @@ EXEMPT = {
     "pipeline/guard.py": "locks and the death of orphans",
     "pipeline/journal.py": "tracking: writes under .ckpt only",
     "pipeline/track.py": "tracking: runs in a process of its own",
-    "pipeline/leftovers.py": "removes what no stage makes from a folder that a stage depends on",
+    "pipeline/leftovers.py": "moves away what no stage makes in a folder that a stage depends on",
     "pipeline/progress.py": "a progress bar",
     "pipeline/runtime.py": "where to run; by rule it changes nothing beyond rounding",
     "pipeline/plugin.py": "finds a file by its name; the file found is a dependency",

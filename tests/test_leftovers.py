@@ -84,18 +84,19 @@ def test_what_a_stage_makes_or_a_user_brings_is_left_alone(lay):
 def test_files_of_the_project_are_never_looked_at(lay, monkeypatch):
     lay("pipeline/report/page.py", "data/prepared/crop/gone")
     monkeypatch.setattr("pipeline.declared.every_out", lambda: [*OUTS, "pipeline/report/made.py"])
-    assert leftovers.remove(["pipeline/report", "data/absent", "stages/x.py"], {}) == []
-    assert leftovers.remove(["pipeline/report", "data/prepared/crop"], {}) == [
+    assert leftovers.move_aside(["pipeline/report", "data/absent", "stages/x.py"], {}) == []
+    assert leftovers.move_aside(["pipeline/report", "data/prepared/crop"], {}) == [
         Path("data/prepared/crop/gone")
     ]
     assert Path("pipeline/report/page.py").exists()
+    assert Path(".ckpt/leftovers/data/prepared/crop/gone").read_text() == "data/prepared/crop/gone"
 
 
 def test_a_link_goes_and_what_it_leads_to_stays(lay, monkeypatch):
     lay("elsewhere/x", "data/prepared/crop/home/x")
     Path("data/prepared/crop/gone").symlink_to(Path("elsewhere").absolute())
     monkeypatch.setattr("pipeline.declared.every_out", lambda: OUTS)
-    leftovers.remove(["data/prepared/crop"], {})
+    leftovers.move_aside(["data/prepared/crop"], {})
     assert not Path("data/prepared/crop/gone").is_symlink()
     assert Path("elsewhere/x").exists()
 

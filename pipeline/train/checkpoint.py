@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import io
 import logging
-import pickle
 import random
 import time
 from collections.abc import Mapping
@@ -67,8 +66,9 @@ class Checkpoints:
         for path in self._files():
             try:
                 state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
-            except (RuntimeError, EOFError, OSError, pickle.UnpicklingError) as error:
-                logger.warning("%s is not whole and is passed over: %s", path, error)
+            except Exception as error:  # what a damaged file raises has no end: KeyError, ValueError ...
+                logger.warning("%s is not whole, it is renamed and passed over: %s", path, error)
+                path.rename(path.with_suffix(".damaged"))  # lest it count among the newest that are kept
                 continue
             if state.get("fingerprint") != self.fingerprint:
                 raise ValueError(

@@ -26,7 +26,13 @@ def test_the_newest_is_loaded_and_two_are_kept(checkpoints):
 
 
 @pytest.mark.parametrize(
-    "damage", [lambda data: data[: len(data) // 2], lambda data: b"", lambda data: b"x" * 9]
+    "damage",
+    [
+        lambda data: data[: len(data) // 2],
+        lambda data: b"",
+        lambda data: b"x" * 9,
+        lambda data: b"some text in place of a checkpoint",
+    ],
 )
 def test_a_torn_file_is_passed_over(checkpoints, caplog, damage):
     checkpoints.save(1, {"step": 1})
@@ -34,6 +40,8 @@ def test_a_torn_file_is_passed_over(checkpoints, caplog, damage):
     newest.write_bytes(damage(newest.read_bytes()))
     assert checkpoints.load()["step"] == 1
     assert "000000002.pt is not whole" in caplog.text
+    checkpoints.save(1, {"step": 1, "again": True})
+    assert checkpoints.load().get("again"), "a damaged newer file must not push out what was just saved"
 
 
 def test_what_a_killed_writer_left_is_removed(checkpoints):
