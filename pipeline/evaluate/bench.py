@@ -87,6 +87,7 @@ def verified(
         accuracy |= _ends(intervals.interval(sampled))
         sampled = intervals.tar_draws(scores, who, fars, bootstrap, SEED)
         tars = [tar | _tar_ends(tar, draws) for tar, draws in zip(tars, sampled, strict=True)]
+    in_folds = pd.Series(np.tile(pairs["fold"], 2)).groupby(np.concatenate([who.a, who.b])).nunique()
     metrics = {
         "accuracy": accuracy,
         "fold_accuracy": folds.accuracy.tolist(),
@@ -96,7 +97,8 @@ def verified(
         "auc": curves.auc(curve),
         "genuine": curve.genuine,
         "impostors": curve.impostors,
-        "people": len(np.unique(np.concatenate([who.a, who.b]))),
+        "people": len(in_folds),
+        "people_in_several_folds": int((in_folds > 1).sum()),
     }
     table = pairs[["fold", "a", "b", "same"]].assign(
         score=scores.astype(np.float32), correct=folds.correct, person_a=who.a, person_b=who.b

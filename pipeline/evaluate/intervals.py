@@ -259,10 +259,12 @@ def compare(
 ) -> list[dict[str, Any]]:
     """Second model against first, a row a benchmark and protocol, from two evaluations' score tables.
 
-    The tables have KEYS, same, correct, person_a and person_b; pairs that only one scored are left out.
+    The tables have KEYS, same, correct, person_a and person_b; pairs that only one scored are left out
+    and counted, whichever it was.
     """
-    columns = [*KEYS, "correct"]
-    table = first.merge(second[columns], on=KEYS, suffixes=("", "_second"), validate="one_to_one")
+    keys = [*KEYS, "again"]  # a list may hold a pair twice
+    first, second = (table.assign(again=table.groupby(KEYS).cumcount()) for table in (first, second))
+    table = first.merge(second[[*keys, "correct"]], on=keys, suffixes=("", "_second"), validate="one_to_one")
     rows = []
     for (benchmark, protocol), part in table.groupby(["benchmark", "protocol"], sort=True):
         codes, _ = pd.factorize(pd.concat([part["person_a"], part["person_b"]], ignore_index=True))
@@ -271,6 +273,8 @@ def compare(
         result = paired(
             part["correct"].to_numpy(bool), part["correct_second"].to_numpy(bool), pairs, draws, seed
         )
-        left_out = len(first[(first["benchmark"] == benchmark) & (first["protocol"] == protocol)]) - half
-        rows.append({"benchmark": benchmark, "protocol": protocol, **result, "left_out": int(left_out)})
+        both = pd.concat([first[KEYS], second[KEYS]])
+        listed = (both["benchmark"] == benchmark) & (both["protocol"] == protocol)
+        left_out = int(listed.sum()) - 2 * half
+        rows.append({"benchmark": benchmark, "protocol": protocol, **result, "left_out": left_out})
     return rows

@@ -1,4 +1,7 @@
-"""What must hold of a list of pairs before it is scored: no pair twice, none of both kinds or with itself."""
+"""What must hold of a list of pairs before it is scored: no pair of both kinds, nothing paired with itself.
+
+Repeats are counted: a published list may hold a pair twice, and is scored as published.
+"""
 
 from __future__ import annotations
 
@@ -11,30 +14,36 @@ from jaxtyping import Bool, Int
 
 
 class PairListError(ValueError):
-    """A list that would count a pair twice, or says two things of it."""
+    """A list that says two things of a pair, or pairs something with itself."""
+
+
+def _keys(a: npt.NDArray[Any], b: npt.NDArray[Any]) -> npt.NDArray[np.int64]:
+    """A number a pair, the same in either order."""
+    code, names = pd.factorize(np.concatenate([a, b]))
+    low, high = np.minimum(code[: len(a)], code[len(a) :]), np.maximum(code[: len(a)], code[len(a) :])
+    return np.asarray(low.astype(np.int64) * len(names) + high)
 
 
 def repeated(a: npt.NDArray[Any], b: npt.NDArray[Any]) -> Int[np.ndarray, " repeats"]:
     """Rows whose pair stood before, in this order or the other."""
-    code, names = pd.factorize(np.concatenate([a, b]))
-    low, high = np.minimum(code[: len(a)], code[len(a) :]), np.maximum(code[: len(a)], code[len(a) :])
-    key = low.astype(np.int64) * len(names) + high
-    return np.flatnonzero(pd.Series(key).duplicated().to_numpy())
+    return np.flatnonzero(pd.Series(_keys(a, b)).duplicated().to_numpy())
 
 
-def check_pairs(a: npt.NDArray[Any], b: npt.NDArray[Any], same: Bool[np.ndarray, " pairs"]) -> None:
-    """An error that names the first pair that is listed twice, or of something with itself."""
+def check_pairs(a: npt.NDArray[Any], b: npt.NDArray[Any], same: Bool[np.ndarray, " pairs"]) -> int:
+    """Rows that repeat a pair; an error names the first pair of both kinds, or of something with itself."""
     a, b, same = np.asarray(a), np.asarray(b), np.asarray(same, bool)
     if not len(a) == len(b) == len(same):
         raise PairListError(f"{len(a)} and {len(b)} names and {len(same)} kinds: one of each a pair")
     itself = np.flatnonzero(a == b)
     if len(itself):
         raise PairListError(f"row {itself[0]} pairs {a[itself[0]]!s} with itself ({len(itself)} rows do)")
-    rows = repeated(a, b)
-    if not len(rows):
-        return
-    row = int(rows[0])
-    ends = a[row], b[row]
-    before = int(np.argmax(((a == ends[0]) & (b == ends[1])) | ((a == ends[1]) & (b == ends[0]))))
-    what = "is listed twice" if same[row] == same[before] else "is called both same and different"
-    raise PairListError(f"{a[row]!s} - {b[row]!s} {what}, rows {before} and {row} ({len(rows)} rows repeat)")
+    pairs = pd.Series(same).groupby(_keys(a, b))
+    torn = np.flatnonzero(same != pairs.transform("first").to_numpy(bool))
+    if len(torn):
+        row = int(torn[0])
+        before = int(pairs.indices[_keys(a, b)[row]][0])
+        raise PairListError(
+            f"{a[row]!s} - {b[row]!s} is called both same and different, rows {before} and {row}"
+            f" ({len(torn)} rows contradict an earlier one)"
+        )
+    return len(a) - pairs.ngroups

@@ -210,8 +210,8 @@ class StreamingRoc:
         if lower == -np.inf or lower >= self.genuine.highest.floor:
             return fewest, most, min(self.genuine.next_above(lower), self.impostors.next_above(lower))
         if fewest == most:
-            kind = np.dtype(self.genuine.dtype).type
-            return fewest, most, float(np.nextafter(kind(lower), kind(np.inf)))
+            ends = np.asarray([lower, np.inf], self.genuine.dtype)
+            return fewest, most, float(np.nextafter(ends[0], ends[1]))
         fewest, threshold = self.genuine.counted(lower)
         return fewest, most, threshold
 

@@ -2,7 +2,8 @@
 
 The threshold of a fold comes from the other folds; accuracy is mean and spread over folds with an interval
 over people, TAR at FAR and the ROC are of all folds together (http://vis-www.cs.umass.edu/lfw/lfw.pdf).
-Pairs of a face that was set aside are left out, counted and named; too many of them are an error.
+Pairs of a face that was set aside are left out, counted and named; too many of them are an error. Pairs that
+a list repeats are scored and counted; a pair of both kinds, or of a face with itself, is an error.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from typing import Annotated, Any, Literal
 import pandas as pd
 from pydantic import Field
 
+from pipeline.evaluate.lists import PairListError, check_pairs
 from pipeline.protocols import Bench, Result
 from pipeline.records import Dataset
 from pipeline.strict import Strict
@@ -55,6 +57,14 @@ def usable(
     return kept, absent
 
 
+def repeats(dataset: str, name: str, pairs: pd.DataFrame) -> int:
+    """Rows of one list that repeat a pair; what contradicts itself is refused with its row."""
+    try:
+        return check_pairs(pairs["a"].to_numpy(), pairs["b"].to_numpy(), pairs["same"].to_numpy(bool))
+    except PairListError as error:
+        raise PairListError(f"benchmark {dataset!r}, list {name!r}: {error}") from error
+
+
 class Pairs:
     """Every list of every benchmark, one after the other."""
 
@@ -71,12 +81,13 @@ class Pairs:
                 raise ValueError(f"benchmark {dataset!r} has no pairs: the pairs protocol needs a pair list")
             numbers: dict[str, Any] = {}
             for name, pairs in lists.groupby("protocol", sort=True):
+                again = repeats(dataset, str(name), pairs)
                 kept, absent = usable(dataset, str(name), data, pairs, self.missing)
                 tested = bench.verify(
                     dataset, kept, folds=self.folds, flip=self.flip, fars=self.fars, bootstrap=self.bootstrap
                 )
                 missing = {"missing_pairs": len(pairs) - len(kept), "missing_faces": absent[:KEPT]}
-                numbers[str(name)] = {**tested.metrics, **missing}
+                numbers[str(name)] = {**tested.metrics, **missing, "repeated_pairs": again}
                 tables.append(tested.scores.assign(benchmark=dataset, protocol=str(name)))
                 result.curves.setdefault(dataset, {})[str(name)] = tested.curve
             result.metrics["benchmarks"][dataset] = numbers

@@ -40,6 +40,11 @@ def test_scores_and_numbers(tested, recogniser, runtime):
     assert (found.metrics["genuine"], found.metrics["impostors"]) == (20, 20)
     named = {face.split("/")[0] for face in [*pairs["a"], *pairs["b"]]}
     assert found.metrics["people"] == len(named)
+    where = {face.split("/")[0]: set() for face in [*pairs["a"], *pairs["b"]]}
+    for fold, a, b in zip(pairs["fold"], pairs["a"], pairs["b"], strict=True):
+        where[a.split("/")[0]].add(fold)
+        where[b.split("/")[0]].add(fold)
+    assert found.metrics["people_in_several_folds"] == sum(len(folds) > 1 for folds in where.values())
     json.dumps(found.metrics, allow_nan=False)
 
 

@@ -152,6 +152,10 @@ def test_compare_two_tables():
     (row,) = intervals.compare(first, second, 200, 0)
     assert row["left_out"] == 5
     assert row["low"] > 0
+    assert intervals.compare(second, first, 20, 0)[0]["left_out"] == 5
+    assert intervals.compare(first.iloc[7:], first.iloc[:-3], 20, 0)[0]["left_out"] == 10
+    twice = pd.concat([first, first.iloc[:4]])
+    assert intervals.compare(twice, twice, 20, 0)[0]["pairs"] == len(first) + 4
     kept = first.merge(second[intervals.KEYS], on=intervals.KEYS)
     assert row["difference"] == pytest.approx(1 - kept["correct"].mean())
 

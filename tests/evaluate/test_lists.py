@@ -22,8 +22,12 @@ def test_repeats_in_either_order(pairs):
 @pytest.mark.parametrize(
     ("pairs", "same", "message"),
     [
-        ([("a", "b"), ("c", "d"), ("b", "a")], [1, 0, 1], r"b - a is listed twice, rows 0 and 2 \(1 rows"),
-        ([("a", "b"), ("a", "b")], [1, 0], "called both same and different"),
+        ([("a", "b"), ("a", "b")], [1, 0], "called both same and different, rows 0 and 1"),
+        (
+            [("c", "d"), ("a", "b"), ("d", "c"), ("c", "a"), ("b", "a")],
+            [1, 0, 1, 0, 1],
+            r"b - a is called both same and different, rows 1 and 4 \(1 rows",
+        ),
         ([("a", "b"), ("c", "c")], [0, 1], "row 1 pairs c with itself"),
         ([("a", "b")], [0, 1], "2 kinds"),
     ],
@@ -34,5 +38,6 @@ def test_what_is_wrong_is_named(pairs, same, message):
         lists.check_pairs(a, b, np.array(same, bool))
 
 
-def test_a_clean_list_passes():
-    lists.check_pairs(np.array([1, 2, 3]), np.array([2, 3, 1]), np.array([True, False, False]))
+def test_repeats_are_counted_and_a_clean_list_has_none():
+    assert lists.check_pairs(np.array([1, 2, 3]), np.array([2, 3, 1]), np.array([True, False, False])) == 0
+    assert lists.check_pairs(np.array([1, 2, 2]), np.array([2, 1, 1]), np.array([True, True, True])) == 2

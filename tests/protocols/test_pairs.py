@@ -44,7 +44,7 @@ def test_every_list_of_every_benchmark():
     settings = {"folds": 5, "flip": "sum", "fars": [1e-2, 1e-3], "bootstrap": 7}
     assert all(given == settings for _, _, given in bench.asked)
     assert result.metrics["benchmarks"]["one"]["front"] == {
-        "accuracy": 300, "missing_pairs": 0, "missing_faces": [],
+        "accuracy": 300, "missing_pairs": 0, "missing_faces": [], "repeated_pairs": 0,
     }  # fmt: skip
     assert set(result.curves["one"]) == {"front", "blur"}
     table = result.tables["scores"]
@@ -74,6 +74,19 @@ def test_too_many_missing_faces_fail_with_names_and_reasons():
         assert word in str(error.value)
     lenient = pairs.build(pairs.Params(missing=0.02)).evaluate(bench)
     assert lenient.metrics["benchmarks"]["one"]["front"]["missing_pairs"] == 4
+
+
+def test_repeated_pairs_are_counted_and_contradictions_are_errors():
+    listed = [*rows(20), ("front", 3, "f3", "f2", True)]
+    found = pairs.build(pairs.Params()).evaluate(FakeBench(one=FakeDataset(FACES, listed)))
+    assert found.metrics["benchmarks"]["one"]["front"]["repeated_pairs"] == 1
+    for row, said in (
+        (("f3", "f2", False), "rows 2 and 20"),
+        (("f9", "f9", True), "row 20 pairs f9 with itself"),
+    ):
+        bench = FakeBench(one=FakeDataset(FACES, [*rows(20), ("front", 3, *row)]))
+        with pytest.raises(ValueError, match=f"'one', list 'front': .*{said}"):
+            pairs.build(pairs.Params()).evaluate(bench)
 
 
 def test_split_against_a_loop():
