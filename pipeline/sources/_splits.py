@@ -1,4 +1,4 @@
-"""Splits of a dataset by its folders or by how its files' names begin: train/..., test-00000-of-00001.parquet.
+"""Splits of a dataset by its folders or how files' names begin: train/..., test-00000-of-00001.parquet.
 
 What is meant for training and what is meant for testing are never read as one unless that is asked for.
 """

@@ -3,7 +3,8 @@
 `layout` names an entry of `_layouts`: which files are images, what their names say, which lists stand beside.
 Folders above the layout's own don't matter, and archives are read in place. An image whose name is not of the
 layout, or says what can't be, is set aside with the reason; a missing or wrong list is an error.
-Benchmarks of templates (IJB, YTF) give their images here; `templates()` has what is compared.
+Benchmarks of templates (IJB, YTF) give their images here; `templates()` has what is compared,
+and `lists()` the same as tables.
 """
 
 from __future__ import annotations
@@ -12,6 +13,8 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
+
+import pyarrow as pa
 
 from pipeline.plugin import suggest
 from pipeline.records import Sample
@@ -71,7 +74,8 @@ class LayoutSource:
             self._templates = _templates.read(self.layout, self.tree, self.images)
             if self._templates is None:
                 self._pairs = _pairlists.rows(self.layout, self.tree, protocol or name, self.images)
-        self._subjects = self._named_by_templates()
+        self.protocol = protocol or name
+        self._subjects = self._templates.identity_of() if self._templates else {}
 
     def _is_other(self, path: str) -> bool:
         return bool(self.layout.others and re.fullmatch(rf"(?:.*/)?{self.layout.others}", path))
@@ -85,12 +89,6 @@ class LayoutSource:
     def _listed(self, path: str, names: set[str]) -> bool:
         parts = path.split("/")
         return any("/".join(parts[start:]) in names for start in range(len(parts)))
-
-    def _named_by_templates(self) -> dict[str, str]:
-        if self._templates is None:
-            return {}
-        known = self._templates.subjects
-        return {path: known[template] for template, _, path in self._templates.members if template in known}
 
     def __len__(self) -> int:
         return len(self.paths)
@@ -122,12 +120,16 @@ class LayoutSource:
         """What a benchmark of templates compares; None for all others."""
         return self._templates
 
+    def lists(self) -> dict[str, pa.Table]:
+        """Tables of `records.LISTS`, of a benchmark of templates; {} for all others."""
+        return {} if self._templates is None else self._templates.tables(self.protocol)
+
     def about(self) -> dict[str, Any]:
         told: dict[str, Any] = {"layout": self.name, "built_from": self.layout.source or "layout unverified"}
         if self.left_out:
             told["noises_left_out"] = self.left_out
         if self._templates is not None:
-            told["templates"] = len({template for template, *_ in self._templates.members})
+            told["templates"] = self._templates.count()
             told["template_pairs"] = len(self._templates.pairs)
         return told
 

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import scipy.io
 
+from pipeline import records
 from pipeline.sources import Skipped, SourceError, _layouts, layout
 
 
@@ -22,6 +23,10 @@ def told(found):
 
 def reasons(found):
     return {s.sample_id: s.reason for s in found.samples() if isinstance(s, Skipped)}
+
+
+def rows(table):
+    return [tuple(row.values()) for row in table.to_pylist()]
 
 
 def mat(**variables):
@@ -199,13 +204,22 @@ def test_ytf(lay, jpeg):
     face = images["YouTubeFaces/frame_images_DB/Al/3/3.8.jpg"]
     assert (face.identity, face.name, face.box) == ("Al", "Al", [7, 8, 6, 8])
     templates = found.templates()
-    assert templates.pairs == [
+    assert rows(templates.pairs) == [
         (0, "Al/0", "Al/3", True),
         (0, "Al/0", "Bo/0", False),
         (1, "Bo/0", "Bo/3", True),
         (1, "Al/3", "Bo/3", False),
     ]
-    assert templates.members[0] == ("Al/0", "Al/0", "YouTubeFaces/frame_images_DB/Al/0/0.7.jpg")
+    frame = "YouTubeFaces/frame_images_DB/Al/0/0.7.jpg"
+    assert rows(templates.members)[0] == ("Al/0", "Al/0", frame)
+    lists = found.lists()
+    assert list(lists) == ["templates", "template_pairs"]
+    assert all(table.schema == records.LISTS[name] for name, table in lists.items())
+    assert rows(lists["templates"])[0] == ("Al/0", "Al", frame, "Al/0")
+    assert rows(lists["template_pairs"])[:2] == [
+        ("ytf", "Al/0", "Al/3", True),
+        ("ytf", "Al/0", "Bo/0", False),
+    ]
     assert found.pairs() == []
     assert {**found.about(), "built_from": ""} == {
         "layout": "ytf",
@@ -239,11 +253,20 @@ def test_ijb(lay, jpeg, name, gallery):
         (who, None, [float(v) for v in range(1, 11)]) for who in ("5", "5", "6")
     ]
     templates = found.templates()
-    assert templates.members[2] == ("11", "70", "IJB/loose_crop/3.jpg")
-    assert templates.pairs == [(0, "10", "11", False), (0, "10", "10", True)]
+    assert rows(templates.members)[2] == ("11", "70", "IJB/loose_crop/3.jpg")
+    assert rows(templates.pairs) == [("10", "11", False), ("10", "10", True)]
+    lists = found.lists()
+    assert all(table.schema == records.LISTS[kind] for kind, table in lists.items())
+    assert [row[:2] for row in rows(lists["templates"])] == [("10", "5"), ("10", "5"), ("11", "6")]
+    assert rows(lists["template_pairs"]) == [(name, "10", "11", False), (name, "10", "10", True)]
+    search = f"{name}_gallery_{gallery}"
+    assert rows(lists["searches"]) == [(search, "gallery", "10"), (search, "unmated", "11")]
+    assert source(lay(entries), name, pairs=False).lists() == {}
     assert templates.sets == {f"gallery_{gallery}": ["10"], "probe_mixed": ["11"]}
     for file, text, message in (
         (f"{name}_face_tid_mid.txt", b"1.jpg 10\n", "line 1: 2 fields, not 3"),
+        (f"{name}_face_tid_mid.txt", b"1.jpg 10 1\n2.jpg 10\n", "line 2: 2 fields, not 3"),
+        (f"{name}_face_tid_mid.txt", b"", "can't be read as 3 fields a line"),
         (f"{name}_face_tid_mid.txt", b"9.jpg 10 1\n", r"names loose_crop/9\.jpg, which is not in"),
         (f"{name}_template_pair_label.txt", b"10 99 1\n", "line 1: '10 99 1' should be two known templates"),
         (f"{name}_name_5pts_score.txt", b"1.jpg 1 2\n", "line 1 has 3 fields, not 12"),
