@@ -84,6 +84,21 @@ def test_pairs_and_what_was_set_aside(tmp_path):
     assert dataset.about == {"count": 1, "set_aside": 1}
 
 
+def test_an_id_that_repeats_is_refused(tmp_path, monkeypatch):
+    samples = [Sample(f"{i % 7}", b"x") for i in range(8)]
+    with pytest.raises(ValueError, match="2 samples have the id '0': each needs its own"):
+        write(tmp_path / "d", samples, rows_per_shard=3)
+    other = write(tmp_path / "other", samples[:7])
+    (tmp_path / "joined").mkdir()
+    writer = records.Writer(tmp_path / "joined")
+    writer.add(Sample("5", b"y"))
+    writer.adopt(sorted(other.folder.glob("part-*")), 7)
+    with pytest.raises(ValueError, match="the id '5'"):
+        writer.close({})
+    monkeypatch.setattr(records.pd.util, "hash_array", lambda ids, **_: np.zeros(len(ids), np.uint64))
+    assert len(write(tmp_path / "meeting", samples[:7])) == 7, "only hashes meet"
+
+
 def test_a_folder_is_whole_or_absent(tmp_path):
     with pytest.raises(pa.ArrowException), files.writing_dir(tmp_path / "d") as aside:
         records.Writer(aside, rows_per_shard=1).add(Sample("a", b"x", box=[1, 2, 3]))

@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -135,7 +136,7 @@ def test_a_short_key_that_fits_two_faces_fails_before_anything_is_cropped(run, r
 
 
 def test_a_contact_sheet_of_24_faces_goes_to_tracking_alone(run, faces):
-    lay(faces * 10)
+    lay([replace(face, sample_id=f"{turn}/{face.sample_id}") for turn in range(10) for face in faces])
     ran = run()
     crop.main(ran)
     picture = records.decode(ran.figures["crops.png"])
