@@ -1,4 +1,4 @@
-"""What is to happen at the first import of a module happens then, whoever asked before whether it is there."""
+"""What is to happen at the first import of a module happens then, whoever asked before if it is there."""
 
 import importlib
 import importlib.util

@@ -13,8 +13,8 @@ from typing import Annotated, Any, Literal
 import pandas as pd
 from pydantic import Field
 
-from pipeline.evaluate.lists import PairListError, check_pairs
 from pipeline.protocols import Bench, Result
+from pipeline.protocols._lists import PairListError, check_pairs
 from pipeline.records import Dataset
 from pipeline.strict import Strict
 
