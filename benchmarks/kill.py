@@ -34,13 +34,16 @@ def command(stage: str) -> list[str]:
     return [sys.executable, "-m", "dvc", "--wait-for-lock", "repro", "-s", "-f", "--no-run-cache", stage]
 
 
-def trainers(stage: str) -> list[psutil.Process]:
+def trainers(folder: Path, stage: str) -> list[psutil.Process]:
     """Live main processes of the stage in this workspace (its forked workers have it as a parent)."""
     module, item = stage.split("@")
     found = []
-    for process in psutil.process_iter(["cmdline", "status", "pid"]):
+    for process in psutil.process_iter(["cmdline", "status", "pid", "cwd"]):
         line = process.info["cmdline"] or []
-        if f"stages.{module}" in line and item in line and process.info["status"] != psutil.STATUS_ZOMBIE:
+        alive = process.info["status"] != psutil.STATUS_ZOMBIE and process.info["cwd"] == str(
+            folder.resolve()
+        )
+        if f"stages.{module}" in line and item in line and alive:
             found.append(process)
     pids = {process.pid for process in found}
     return [
@@ -71,18 +74,18 @@ def start(folder: Path, stage: str, env: dict[str, str]) -> subprocess.Popen[byt
     )
 
 
-def watch(process: subprocess.Popen[bytes], stage: str, until: float) -> int:
+def watch(process: subprocess.Popen[bytes], folder: Path, stage: str, until: float) -> int:
     """Waits for the end, or until `until`; the largest number of trainers seen alive at once."""
     most = 0
     while process.poll() is None and time.monotonic() < until:
-        most = max(most, len(trainers(stage)))
+        most = max(most, len(trainers(folder, stage)))
         time.sleep(0.1)
     return most
 
 
-def strike(process: subprocess.Popen[bytes], stage: str, way: str) -> bool:
+def strike(process: subprocess.Popen[bytes], folder: Path, stage: str, way: str) -> bool:
     """Kills what lives; whether anything did: DVC has not ended, and neither has (or not begun) the stage."""
-    living = trainers(stage)
+    living = trainers(folder, stage)
     struck = process.poll() is None and (way != "stage" or bool(living))
     if struck and way == "group":
         os.killpg(process.pid, signal.SIGKILL)
@@ -101,7 +104,7 @@ def finish(folder: Path, stage: str, env: dict[str, str]) -> int:
     most = 0
     for _ in range(5):
         process = start(folder, stage, env)
-        most = max(most, watch(process, stage, time.monotonic() + 900))
+        most = max(most, watch(process, folder, stage, time.monotonic() + 900))
         if process.returncode == 0:
             return most
         time.sleep(1)
@@ -114,8 +117,8 @@ def trial(
     way, after = rng.choice(WAYS), rng.uniform(0.05, 0.98) * seconds
     shutil.rmtree(folder / ".ckpt" / stage, ignore_errors=True)
     process = start(folder, stage, env)
-    most = watch(process, stage, time.monotonic() + after)
-    struck = strike(process, stage, way)
+    most = watch(process, folder, stage, time.monotonic() + after)
+    struck = strike(process, folder, stage, way)
     saved = len(list((folder / ".ckpt" / stage).rglob("*.pt")))
     most = max(most, finish(folder, stage, env))
     weights = sha(folder, STAGES[stage])
