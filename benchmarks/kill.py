@@ -37,7 +37,7 @@ def command(stage: str) -> list[str]:
 def trainers(folder: Path, stage: str) -> list[psutil.Process]:
     """Live main processes of the stage in this workspace (its forked workers have it as a parent)."""
     module, item = stage.split("@")
-    found = []
+    found, where = [], str(folder.resolve())
     for process in psutil.process_iter(["cmdline", "status", "pid", "cwd"]):
         line = process.info["cmdline"] or []
         alive = process.info["status"] != psutil.STATUS_ZOMBIE and process.info["cwd"] == str(
