@@ -40,10 +40,8 @@ def trainers(folder: Path, stage: str) -> list[psutil.Process]:
     found, where = [], str(folder.resolve())
     for process in psutil.process_iter(["cmdline", "status", "pid", "cwd"]):
         line = process.info["cmdline"] or []
-        alive = process.info["status"] != psutil.STATUS_ZOMBIE and process.info["cwd"] == str(
-            folder.resolve()
-        )
-        if f"stages.{module}" in line and item in line and alive:
+        alive, here = process.info["status"] != psutil.STATUS_ZOMBIE, process.info["cwd"] == where
+        if f"stages.{module}" in line and item in line and alive and here:
             found.append(process)
     pids = {process.pid for process in found}
     return [
