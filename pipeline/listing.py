@@ -43,11 +43,12 @@ def family_table(family: str) -> Table:
         "name", "what it is", "param", "type", "default", title=f"{family}: {plugin.FAMILIES[family]}"
     )
     for name in plugin.names(family):
-        line = summary(family, name)
         try:
+            line = summary(family, name)
             fields = plugin.load(family, name).Params.model_fields
-        except (ImportError, AttributeError) as error:
-            table.add_row(name, line, escape(f"can't be loaded: {error}"), "", "")
+        except Exception as error:  # somebody's half-written file; the others are still shown
+            what = f"can't be loaded: {type(error).__name__}: {error}"
+            table.add_row(name, escape(what), "", "", "")
             continue
         rows = [(key, type_name(field.annotation), default(field)) for key, field in fields.items()]
         for place, row in enumerate(rows or [("", "", "")]):

@@ -88,8 +88,9 @@ def schema_of(where: str, family: str, name: str) -> type[BaseModel] | Problem:
         return unknown(where, family, name)
     try:
         params: type[BaseModel] = plugin.load(family, name).Params
-    except (ImportError, AttributeError, SyntaxError) as error:
-        return Problem(where, f"pipeline/{family}/{name}.py can't be loaded: {error}")
+    except Exception as error:  # somebody's half-written file: one problem among the others
+        what = f"{type(error).__name__}: {error}"
+        return Problem(where, f"pipeline/{family}/{name}.py can't be loaded: {what}")
     return params
 
 
