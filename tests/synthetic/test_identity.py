@@ -17,11 +17,11 @@ from pipeline.synthetic.world import PARTS, Sizes, World
 PEOPLE, IMAGES, SIDE = 40, 4, 32
 
 
-@pytest.fixture(scope="module")
-def pixels():
+@pytest.fixture(scope="module", params=[{}, {"profiles": 0.0, "nods": 0.0}], ids=["home", "frontal"])
+def pixels(request):
     """(people, images, values) of aligned grey faces, each of zero mean and unit length."""
     sizes = Sizes.model_validate({part: {"identities": PEOPLE, "images": IMAGES} for part in PARTS})
-    world, faces = World(size=64), []
+    world, faces = World(size=64, **request.param), []
     for sample in Studio(0, "labelled", world, world, sizes).samples():
         image, _ = geometry.aligned(records.decode(sample.image), np.reshape(sample.points5, (5, 2)), 64)
         grey = cv2.resize(cv2.cvtColor(image, cv2.COLOR_RGB2GRAY), (SIDE, SIDE), interpolation=cv2.INTER_AREA)
@@ -42,7 +42,8 @@ def test_raw_pixels_hardly_tell_people_apart(pixels):
     scores, truth = np.array(same + others), np.repeat([1, 0], len(same))
     order = np.argsort(-scores)
     correct = np.cumsum(truth[order]) + np.cumsum(1 - truth[order][::-1])[::-1] - (1 - truth[order])
-    assert correct.max() / len(truth) < 0.62  # of the best threshold, chosen on the pairs themselves
+    # of the best threshold, chosen on these pairs: 53.5 % at home, 55.6 % where no pose hides a leak
+    assert correct.max() / len(truth) < 0.60
 
 
 def test_hair_and_glasses_change_from_day_to_day():
