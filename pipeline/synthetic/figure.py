@@ -121,45 +121,37 @@ def _anchors(tables: Tables, head: Float[Tensor, "3 texels"]) -> wear.Anchors:
 
 def rasterise(tables: Tables, figure: Figure, look: Look, frame: int) -> Int[Tensor, "f f"]:
     """The key of what every pixel of the frame shows (see `raster`)."""
-    quads = _candidates(tables, figure, look)
-    layout = tables.layout
-    samples = raster.sample(figure.screen, layout.corners, layout.hollow, quads, frame)
-    for name in ("hair", "hat"):
-        if name in figure.shown:
-            _cut(tables, samples, name, look)
-    return raster.visible(samples, frame)
-
-
-def _candidates(tables: Tables, figure: Figure, look: Look) -> Int[Tensor, "m"]:
-    """Quads that may be seen: not skin under hair, nor the part of a shell that hair does not fill."""
-    layout, hairy = tables.layout, "hair" in figure.shown
-    found = []
+    seen, layout = raster.empty(frame), tables.layout
     for name in figure.shown:
-        span = layout.quads[name]
-        quads = torch.arange(span.start, span.stop)
-        if hairy and name in ("hair", "head"):
-            y, lines = tables.quad_y[name], tables.quad_strand[name]
-            if name == "hair":
-                quads = quads[y > look.hair.tips.index_select(0, lines) - UNDER]
-            elif look.hair.bald_above >= hair.NO_CAP:
-                quads = quads[y < look.hair.edge.index_select(0, lines) + UNDER]
-        found.append(quads)
-    return torch.cat(found)
+        quads, trim = _candidates(tables, figure, look, name), _trim(tables, look, name)
+        raster.draw(seen, figure.screen, layout.corners, layout.hollow, quads, trim)
+    return raster.closed(seen)
 
 
-def _cut(tables: Tables, samples: raster.Samples, name: str, look: Look) -> None:
-    """Takes away what a shell does not reach: samples move out of the frame, in place."""
+def _candidates(tables: Tables, figure: Figure, look: Look, name: str) -> Int[Tensor, "m"]:
+    """Quads that may be seen: not skin under hair, nor the part of a shell that hair does not fill."""
     span = tables.layout.quads[name]
-    rows = ((samples.quad >= span.start) & (samples.quad < span.stop)).nonzero()[:, 0]
-    s, t = (torch.mul(part.index_select(0, rows), 256).long() for part in (samples.s, samples.t))
-    texel = tables.layout.look_up(name, samples.quad.index_select(0, rows), s, t)
-    y, azimuth = texel[surfaces.Y], texel[surfaces.AZIMUTH]
-    if name == "hat":
-        gone = y < wear.hat_edge(azimuth, bool(look.photos.brim > 0))
-    else:
-        tips = look.hair.tips.index_select(0, hair.strand(azimuth))
-        gone = (y < tips) | (y > look.hair.bald_above)
-    samples.position[0, rows[gone]] = -9.0
+    quads = torch.arange(span.start, span.stop)
+    if "hair" not in figure.shown or name not in ("hair", "head"):
+        return quads
+    y, lines = tables.quad_y[name], tables.quad_strand[name]
+    if name == "hair":
+        return quads[y > look.hair.tips.index_select(0, lines) - UNDER]
+    if look.hair.bald_above >= hair.NO_CAP:
+        return quads[y < look.hair.edge.index_select(0, lines) + UNDER]
+    return quads
+
+
+def _trim(tables: Tables, look: Look, name: str) -> raster.Trim:
+    """What a shell does not reach."""
+    if name not in tables.layout.strands:
+        return raster.WHOLE
+    y, strands = tables.layout.strands[name][surfaces.Y], tables.texel_strand[name]
+    first = tables.layout.quads[name].start
+    if name == "hair":
+        return raster.Trim(y, strands, look.hair.tips, look.hair.bald_above, first, surfaces.SHELL_CUTS)
+    edge = wear.hat_edge(hair.azimuths(), bool(look.photos.brim > 0))
+    return raster.Trim(y, strands, edge, hair.NO_CAP, first, surfaces.SHELL_CUTS)
 
 
 def normals(tables: Tables, figure: Figure) -> Float[Tensor, "3 n"]:

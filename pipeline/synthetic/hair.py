@@ -62,6 +62,11 @@ def strand(azimuth: Tensor) -> Tensor:
     return ((azimuth + math.pi) * (STRANDS / (2 * math.pi))).long().clamp_(0, STRANDS - 1)
 
 
+def azimuths() -> Float[Tensor, "a"]:
+    """Of the strands' middles."""
+    return (torch.arange(STRANDS) + 0.5) * (2 * math.pi / STRANDS) - math.pi
+
+
 def worn(people: Rows, photos: Rows, styles: int) -> Hair:
     """The hair of one person (a row) in one photograph (a row) who has `styles` of them."""
     choice = min(int(float(photos.style) * styles), styles - 1)

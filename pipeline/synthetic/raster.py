@@ -1,106 +1,151 @@
 """Quads to pixels: every quad is cut as finely as it appears, the nearest sample of a pixel wins.
 
-A sample's depth, its quad and its place in the quad share one integer, so that one scatter-max finds
-what is seen, whatever the order and the number of threads. Samples are less than a pixel apart, so
-a surface has no holes at any size; single pixels that a slanted quad missed are closed.
-Shapes: n vertices, q quads, k samples, s x s pixels, f pixels that show something.
+A sample's depth, its quad and its place in the quad share one integer, the key: the largest key of a pixel
+is what is seen, whatever the order of the quads. Samples are less than a pixel apart, so a surface has
+no holes at any size; single pixels that a slanted quad missed are closed.
+Shapes: n vertices, q quads, m drawn quads, u texels, a strands, s x s pixels, f pixels that show something.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-FINE = 1.05  # samples a pixel along a quad's longer side
-MOST = 96  # samples along a side
+from pipeline.synthetic.compiled import Array, compiled
+
+FINE = np.float32(1.05)  # samples a pixel along a quad's longer side
+MOST = np.float32(96)  # samples along a side
 DEPTH_STEPS = 4096  # a centimetre
 DEPTH_RANGE = 64.0  # centimetres before and behind the head's centre
 DEPTH_SHIFT, QUAD_SHIFT, DOWN_SHIFT = 40, 16, 8
+QUADS = (1 << (DEPTH_SHIFT - QUAD_SHIFT)) - 1  # the bits of a quad
 NEARER = int(0.7 * DEPTH_STEPS) << DEPTH_SHIFT  # a hole lies this much behind both its neighbours
+FARTHEST = np.float32((1 << 20) - 1)  # steps
+HALF, ONE, ALONG = np.float32(0.5), np.float32(1), np.float32(256)
+STEPS, RANGE = np.float32(DEPTH_STEPS), np.float32(DEPTH_RANGE)
 
 
 @dataclass(frozen=True)
-class Samples:
-    """Points of quads: `s` along and `t` down the quad, 0..1."""
+class Trim:
+    """What of a surface is not there: below `tips`, strand by strand, and above `top` (template heights, cm).
 
-    quad: Int[Tensor, "k"]
-    s: Float[Tensor, "k"]
-    t: Float[Tensor, "k"]
-    position: Float[Tensor, "3 k"]  # pixel x, pixel y, depth
+    Texel i of the surface, `cuts` x `cuts` a quad from the quad `first` on, lies at `y[i]` on `strand[i]`.
+    """
+
+    y: Float[Tensor, "u"]
+    strand: Int[Tensor, "u"]
+    tips: Float[Tensor, "a"]
+    top: float
+    first: int
+    cuts: int
 
 
-def sample(
+WHOLE = Trim(torch.zeros(0), torch.zeros(0, dtype=torch.int64), torch.zeros(0), 0.0, 0, 0)
+
+
+def empty(size: int) -> Int[Tensor, "s s"]:
+    """The keys of a frame of `size` pixels that shows nothing: -1. The pixel (0, 0) covers 0..1."""
+    return torch.full((size, size), -1, dtype=torch.int64)
+
+
+def draw(
+    seen: Int[Tensor, "s s"],
     screen: Float[Tensor, "3 n"],
     corners: Int[Tensor, "4 q"],
     hollow: Bool[Tensor, "q"],
     quads: Int[Tensor, "m"],
-    size: int,
-) -> Samples:
-    """Samples of those `quads` that can be seen in a frame of `size` pixels."""
-    picked = corners.index_select(1, quads)
-    kept = _facing(screen[:2], picked, hollow.index_select(0, quads), size)
-    around = screen.index_select(1, picked.index_select(1, kept).view(-1)).view(3, 4, -1)
-    a, b, c, d = around.unbind(1)
-    along, down, below, beside = b - a, c - a, d - c, d - b
-    columns, lines = _cuts(along, below), _cuts(down, beside)
-    count = (columns * lines).long()
-    order = torch.repeat_interleave(torch.arange(len(kept), device=kept.device), count)
-    start = (count.cumsum(0) - count).float()
-    table = torch.cat([a, along, down, below - along, torch.stack([columns, lines, start])])
-    rows = table.index_select(1, order)
-    wide, high = rows[12], rows[13]
-    place = torch.arange(len(order), device=kept.device) - rows[14]
-    line = ((place + 0.5) / wide).floor_()  # whole numbers below 2^24: exact in float32
-    s, t = (place - line * wide).add_(0.5).div_(wide), (line + 0.5).div_(high)
-    position = (rows[9:12] * s).add_(rows[6:9]).mul_(t).add_(rows[3:6] * s).add_(rows[:3])
-    return Samples(quads.index_select(0, kept).index_select(0, order), s, t, position)
+    trim: Trim = WHOLE,
+) -> None:
+    """Draws `quads` over what is `seen`, in place; `screen` is pixel x, y and depth (cm) of vertices."""
+    where = trim.y.numpy(), trim.strand.numpy(), trim.tips.numpy(), np.float32(trim.top)
+    surface = screen.numpy(), corners.numpy(), hollow.numpy(), quads.numpy()
+    _draw(seen.numpy(), *surface, *where, trim.first, trim.cuts)
 
 
-def _facing(
-    screen: Float[Tensor, "2 n"], corners: Int[Tensor, "4 m"], hollow: Bool[Tensor, "m"], size: int
-) -> Int[Tensor, "kept"]:
-    """Which quads lie in the frame and, if they are hollow, show their outside."""
-    (ax, bx, cx, dx), (ay, by, cy, dy) = screen.index_select(1, corners.view(-1)).view(2, 4, -1)
-    turned = (dx - ax) * (cy - by) - (dy - ay) * (cx - bx)
-    left, right = torch.minimum(ax, dx), torch.maximum(ax, dx)
-    top, bottom = torch.minimum(ay, by), torch.maximum(cy, dy)
-    inside = (right > -2) & (left < size + 2) & (bottom > -2) & (top < size + 2)
-    return (inside & ((turned > 0) | ~hollow)).nonzero()[:, 0]
+@compiled
+def _draw(
+    seen: Array,
+    screen: Array,
+    corners: Array,
+    hollow: Array,
+    quads: Array,
+    y: Array,
+    strand: Array,
+    tips: Array,
+    top: np.float32,
+    first: int,
+    cuts: int,
+) -> None:
+    for quad in quads:
+        a, b, c, d = corners[0, quad], corners[1, quad], corners[2, quad], corners[3, quad]
+        ax, bx, cx, dx = screen[0, a], screen[0, b], screen[0, c], screen[0, d]
+        ay, by, cy, dy = screen[1, a], screen[1, b], screen[1, c], screen[1, d]
+        beyond = max(ax, bx, cx, dx) < 0 or max(ay, by, cy, dy) < 0
+        beyond |= min(ax, bx, cx, dx) >= seen.shape[1] or min(ay, by, cy, dy) >= seen.shape[0]
+        inside_out = (dx - ax) * (cy - by) - (dy - ay) * (cx - bx) <= 0
+        if beyond or (hollow[quad] and inside_out):
+            continue
+        az, bz, cz, dz = screen[2, a], screen[2, b], screen[2, c], screen[2, d]
+        columns = _cuts(bx - ax, by - ay, dx - cx, dy - cy)
+        lines = _cuts(cx - ax, cy - ay, dx - bx, dy - by)
+        for line in range(lines):
+            t = (np.float32(line) + HALF) / np.float32(lines)
+            left_x, left_y, left_z = ax + (cx - ax) * t, ay + (cy - ay) * t, az + (cz - az) * t
+            wide_x = bx + (dx - bx) * t - left_x
+            wide_y = by + (dy - by) * t - left_y
+            wide_z = bz + (dz - bz) * t - left_z
+            for column in range(columns):
+                s = (np.float32(column) + HALF) / np.float32(columns)
+                px, py = int(np.floor(left_x + wide_x * s)), int(np.floor(left_y + wide_y * s))
+                if px < 0 or py < 0 or px >= seen.shape[1] or py >= seen.shape[0]:
+                    continue
+                steps = np.int64(min(max((left_z + wide_z * s + RANGE) * STEPS, np.float32(0)), FARTHEST))
+                along, down = np.int64(s * ALONG), np.int64(t * ALONG)
+                key = (steps << DEPTH_SHIFT) | (quad << QUAD_SHIFT) | (down << DOWN_SHIFT) | along
+                if key <= seen[py, px]:
+                    continue
+                if cuts:
+                    cell = ((down * cuts) >> 8) * cuts + ((along * cuts) >> 8)
+                    texel = (quad - first) * (cuts * cuts) + cell
+                    if y[texel] < tips[strand[texel]] or y[texel] > top:
+                        continue
+                seen[py, px] = key
 
 
-def _cuts(one: Float[Tensor, "3 m"], other: Float[Tensor, "3 m"]) -> Float[Tensor, "m"]:
+@compiled
+def _cuts(one_x: np.float32, one_y: np.float32, other_x: np.float32, other_y: np.float32) -> int:
     """Into how many samples a side is cut: less than a pixel each."""
-    longer = torch.maximum(one[:2].abs(), other[:2].abs())
-    return torch.maximum(longer[0], longer[1]).mul_(FINE).ceil_().clamp_(1, MOST)
+    longer = max(max(abs(one_x), abs(one_y)), max(abs(other_x), abs(other_y)))
+    return int(min(max(np.ceil(longer * FINE), ONE), MOST))
 
 
-def visible(samples: Samples, size: int) -> Int[Tensor, "size size"]:
-    """The key of the sample that each pixel shows, -1 for none. The pixel (0, 0) covers 0..1."""
-    rim = size + 2  # what is outside the frame lands on a rim of one pixel
-    x, y, depth = samples.position
-    column = x.clamp(-1, size).add_(1).long()
-    row = y.clamp(-1, size).add_(1).long()
-    steps = ((depth + DEPTH_RANGE) * DEPTH_STEPS).clamp_(0, (1 << 20) - 1).long()
-    key = (steps << DEPTH_SHIFT).add_(samples.quad << QUAD_SHIFT)
-    key = key.add_((samples.t * 256).long() << DOWN_SHIFT).add_((samples.s * 256).long())
-    seen = torch.full((rim * rim,), -1, dtype=torch.int64, device=x.device)
-    seen.scatter_reduce_(0, row.mul_(rim).add_(column), key, "amax")
-    return _close(seen.view(rim, rim)[1:-1, 1:-1].contiguous())
+def closed(seen: Int[Tensor, "s s"]) -> Int[Tensor, "s s"]:
+    """`seen` with pixels filled that are empty, or far behind, between two opposite neighbours."""
+    return torch.from_numpy(_closed(seen.numpy()))
 
 
-def _close(seen: Tensor) -> Tensor:
-    """Fills pixels that are empty, or far behind, between two opposite neighbours."""
-    padded = torch.nn.functional.pad(seen, (1, 1, 1, 1), value=-1)
-    across = torch.minimum(padded[1:-1, :-2], padded[1:-1, 2:])
-    down = torch.minimum(padded[:-2, 1:-1], padded[2:, 1:-1])
-    best = torch.maximum(across, down)
-    return torch.where((best > seen + NEARER) | ((seen < 0) & (best >= 0)), best, seen)
+@compiled
+def _closed(seen: Array) -> Array:
+    found = seen.copy()
+    height, width = seen.shape
+    for row in range(height):
+        for column in range(width):
+            best = np.int64(-1)
+            if 0 < column < width - 1:
+                best = min(seen[row, column - 1], seen[row, column + 1])
+            if 0 < row < height - 1:
+                best = max(best, min(seen[row - 1, column], seen[row + 1, column]))
+            here = seen[row, column]
+            if best > here + NEARER or (here < 0 and best >= 0):
+                found[row, column] = best
+    return found
 
 
-def depths(seen: Int[Tensor, "size size"], quads: slice) -> Float[Tensor, "size size"]:
+def depths(seen: Int[Tensor, "s s"], quads: slice) -> Float[Tensor, "s s"]:
     """Depth (cm, towards the camera) of the pixels that show one of `quads`, infinite where others are."""
     quad = quad_of(seen)
     there = (seen >= 0) & (quad >= quads.start) & (quad < quads.stop)
@@ -108,7 +153,7 @@ def depths(seen: Int[Tensor, "size size"], quads: slice) -> Float[Tensor, "size 
 
 
 def quad_of(key: Int[Tensor, "*any"]) -> Int[Tensor, "*any"]:
-    return (key >> QUAD_SHIFT) & ((1 << (DEPTH_SHIFT - QUAD_SHIFT)) - 1)
+    return (key >> QUAD_SHIFT) & QUADS
 
 
 @dataclass(frozen=True)
@@ -123,23 +168,40 @@ class Fragments:
 
 
 def fragments(
-    seen: Int[Tensor, "size size"],
-    corners: Int[Tensor, "4 q"],
-    normals: Float[Tensor, "3 n"],
+    seen: Int[Tensor, "s s"], corners: Int[Tensor, "4 q"], normals: Float[Tensor, "3 n"]
 ) -> Fragments:
     """What the visible pixels are, with normals interpolated between the quad's corners."""
-    flat = seen.view(-1)
-    pixel = (flat >= 0).nonzero()[:, 0]
-    key = flat.index_select(0, pixel)
-    quad = quad_of(key)
-    down, along = (key >> DOWN_SHIFT) & 255, key & 255
-    t, s = (down.float() + 0.5).mul_(1 / 256), (along.float() + 0.5).mul_(1 / 256)
-    a, b, c, d = normals.index_select(1, corners.index_select(1, quad).view(-1)).view(3, 4, -1).unbind(1)
-    above, below = a + (b - a) * s, c + (d - c) * s
-    normal = above + (below - above) * t
-    x, y, z = normal
-    length = torch.rsqrt(x * x + y * y + z * z + 1e-12)
-    return Fragments(pixel, quad, along, down, normal * torch.where(z < 0, -length, length))
+    pixel = (seen.view(-1) >= 0).nonzero()[:, 0]
+    place, normal = _fragments(seen.view(-1).numpy(), pixel.numpy(), corners.numpy(), normals.numpy())
+    quad, along, down = torch.from_numpy(place)
+    return Fragments(pixel, quad, along, down, torch.from_numpy(normal))
+
+
+@compiled
+def _fragments(seen: Array, pixels: Array, corners: Array, normals: Array) -> tuple[Array, Array]:
+    place = np.empty((3, len(pixels)), np.int64)
+    found = np.empty((3, len(pixels)), np.float32)
+    for index, pixel in enumerate(pixels):
+        key = seen[pixel]
+        quad = (key >> QUAD_SHIFT) & QUADS
+        along, down = key & 255, (key >> DOWN_SHIFT) & 255
+        place[0, index], place[1, index], place[2, index] = quad, along, down
+        s, t = (np.float32(along) + HALF) / ALONG, (np.float32(down) + HALF) / ALONG
+        total = np.float32(1e-12)
+        for axis in range(3):
+            above = normals[axis, corners[0, quad]]
+            above += (normals[axis, corners[1, quad]] - above) * s
+            below = normals[axis, corners[2, quad]]
+            below += (normals[axis, corners[3, quad]] - below) * s
+            value = above + (below - above) * t
+            found[axis, index] = value
+            total += value * value
+        length = ONE / np.sqrt(total)
+        if found[2, index] < 0:
+            length = -length
+        for axis in range(3):
+            found[axis, index] *= length
+    return place, found
 
 
 def together(pieces: list[Fragments]) -> Fragments:

@@ -13,6 +13,7 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
+from pipeline.synthetic.compiled import Array, compiled
 from pipeline.synthetic.features import Features
 from pipeline.synthetic.hair import Shell, patterns
 from pipeline.synthetic.template import Grid, Template, bell
@@ -164,18 +165,25 @@ def ear(tilt: float = 0.16) -> Float[Tensor, "3 k"]:
 
 def normals(points: Float[Tensor, "3 n"], shape: tuple[int, int], closed: bool) -> Float[Tensor, "3 n"]:
     """Of the grid's vertices, of any length, from their four neighbours."""
-    grid = points.view(3, *shape)
-    down = torch.empty_like(grid)
-    torch.sub(grid[:, 2:], grid[:, :-2], out=down[:, 1:-1])
-    torch.sub(grid[:, 1], grid[:, 0], out=down[:, 0])
-    torch.sub(grid[:, -1], grid[:, -2], out=down[:, -1])
-    right = torch.empty_like(grid)
-    torch.sub(grid[:, :, 2:], grid[:, :, :-2], out=right[:, :, 1:-1])
-    before, after = (-1, 0) if closed else (0, -1)
-    torch.sub(grid[:, :, 1], grid[:, :, before], out=right[:, :, 0])
-    torch.sub(grid[:, :, after], grid[:, :, -2], out=right[:, :, -1])
-    normal = torch.empty(3, *shape)
-    for axis in range(3):
-        one, two = (axis + 1) % 3, (axis + 2) % 3
-        torch.mul(right[one], down[two], out=normal[axis]).sub_(right[two] * down[one])
-    return normal.view(3, -1)
+    return torch.from_numpy(_normals(points.reshape(3, *shape).numpy(), closed)).view(3, -1)
+
+
+@compiled
+def _normals(grid: Array, closed: bool) -> Array:
+    rows, columns = grid.shape[1:]
+    found = np.empty_like(grid)
+    for row in range(rows):
+        above, below = max(row - 1, 0), min(row + 1, rows - 1)
+        for column in range(columns):
+            left, right = column - 1, column + 1
+            if closed:
+                left, right = left % columns, right % columns
+            else:
+                left, right = max(left, 0), min(right, columns - 1)
+            ax, dx = grid[0, row, right] - grid[0, row, left], grid[0, below, column] - grid[0, above, column]
+            ay, dy = grid[1, row, right] - grid[1, row, left], grid[1, below, column] - grid[1, above, column]
+            az, dz = grid[2, row, right] - grid[2, row, left], grid[2, below, column] - grid[2, above, column]
+            found[0, row, column] = ay * dz - az * dy
+            found[1, row, column] = az * dx - ax * dz
+            found[2, row, column] = ax * dy - ay * dx
+    return found

@@ -40,6 +40,7 @@ class Tables:
     stiff: Float[Tensor, "n"]
     quad_y: dict[str, Tensor]  # template heights of the middles of the quads of head and hair
     quad_strand: dict[str, Tensor]  # and the strands of hair they lie on
+    texel_strand: dict[str, Tensor]  # the strands that the texels of shells lie on
     outline: Int[Tensor, "k"]
     masked: Bool[Tensor, "68"]  # landmarks that a face mask covers
     anchors: list[int]  # vertices: the eyes, the nose's bridge, beside the ears, the forehead
@@ -82,6 +83,7 @@ def tables() -> Tables:
         stiff=_stiff(head, layout, vertices, shells["hair"]),
         quad_y=quad_y,
         quad_strand=quad_strand,
+        texel_strand={name: hair.strand(table[surfaces.AZIMUTH]) for name, table in strands.items()},
         outline=_outline(head),
         masked=_masked(head),
         anchors=_anchors(head),

@@ -91,8 +91,9 @@ def test_visibility_agrees_with_rays(drawn):
         else:
             bare = figure.Figure(each.turned, each.screen, each.shown, each.marks, each.spots)
         quads = torch.cat([torch.arange(layout.quads[n].start, layout.quads[n].stop) for n in bare.shown])
-        samples = raster.sample(bare.screen, layout.corners, layout.hollow, quads, draw.frame)
-        depth = raster.depths(raster.visible(samples, draw.frame), layout.quads["head"])
+        seen = raster.empty(draw.frame)
+        raster.draw(seen, bare.screen, layout.corners, layout.hollow, quads)
+        depth = raster.depths(raster.closed(seen), layout.quads["head"])
         ours = labels.visible(bare.spots, bare.marks[2], depth).numpy()
         inside = ((bare.spots > 0) & (bare.spots < draw.frame)).all(0).numpy()
         agree.append((ours == rays(bare, draw, layout.corners, quads))[inside])
