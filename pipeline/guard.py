@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ctypes
 import fcntl
+import functools
 import logging
 import os
 import select
@@ -40,8 +41,9 @@ def die_with_parent() -> None:
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
+@functools.cache
 def follow_dvc() -> None:
-    """Die when the DVC that runs this stage dies; by hand (no DVC_STAGE) do nothing.
+    """From now on die when the DVC that runs this stage dies; by hand (no DVC_STAGE) do nothing.
 
     The parent may be a shell that DVC started: then DVC itself is watched as well.
     """

@@ -3,6 +3,7 @@
 import errno
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -184,9 +185,16 @@ def test_a_forked_worker_does_not_keep_the_lock(tmp_path):
         os.waitpid(child, 0)
 
 
+SLEEP = "import os, time\nopen('pid', 'w').write(str(os.getpid()))\ntime.sleep(60)"
+
+
+@pytest.mark.parametrize("when", ["while it works", "while it imports"])
 @pytest.mark.parametrize("shell", ["{}", "{}; true"], ids=["started by dvc itself", "through a shell"])
-def test_a_stage_dies_with_the_dvc_that_started_it(project, shell):
-    project("import os, time\nopen('pid', 'w').write(str(os.getpid()))\ntime.sleep(60)")
+def test_a_stage_dies_with_the_dvc_that_started_it(project, shell, when):
+    project(
+        SLEEP if when == "while it works" else "pass", imports=SLEEP if when == "while it imports" else ""
+    )
+    shutil.copy(Path(__file__).parent.parent / "stages/__init__.py", "stages/__init__.py")
     command = shell.format(f"{sys.executable} -m stages.work a")
     script = f"import subprocess; subprocess.run(['/bin/sh', '-c', {command!r}])"
     dvc = subprocess.Popen([sys.executable, "-c", script], env={**os.environ, "DVC_STAGE": "work@a"})

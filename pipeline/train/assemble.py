@@ -217,6 +217,15 @@ def clusters_of(entry: Entry, params: Entry, routing_size: int, rows: int, epoch
     return built
 
 
+def channels_last(recogniser: Any, device: str) -> bool:
+    """Whether images lie channel by channel in memory: faster, but for kernels mixed per face on a CPU.
+
+    Images a second of one thread, batch 16, 64 px: MobileFaceNet 1.4 times as many, the small IR net 1.1
+    to 1.25 times, dynamic group convolution 0.93 times.
+    """
+    return device == "cuda" or not getattr(recogniser, "routing_size", 0)
+
+
 def run(
     recogniser: Any,
     objective: Objective,
@@ -245,7 +254,7 @@ def run(
             seed=seed,
             device=runtime.device,
             precision=runtime.precision,
-            channels_last=runtime.device == "cuda",
+            channels_last=channels_last(recogniser, runtime.device),
             log=log,
             progress=progress,
             end_of_epoch=end_of_epoch,
