@@ -24,7 +24,7 @@ from pipeline.convs.plain import PlainConv
 class Params(Strict):
     experts: int = Field(4, ge=1)  # kernels that are mixed, in each group
     groups: int = Field(4, ge=1)  # groups of input channels
-    temperature: float = Field(1.0, gt=0.0)  # T of the softmax
+    temperature: float = Field(10.0, gt=0.0)  # T of the softmax
     last_stages: int = Field(3, ge=0)  # how many stages, from the end, are dynamic
     reduction: int = Field(4, ge=1)  # hidden size of the routing layers = channels / reduction
 
