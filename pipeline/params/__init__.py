@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from pipeline import plugin
-from pipeline.params import chains, data, models, nets
+from pipeline.params import chains, data, models, nets, text
 from pipeline.params.presets import against, presets
 from pipeline.params.problem import FILE, ParamsError, Problem, Tree
 from pipeline.params.schema import Schema
@@ -22,22 +22,10 @@ RULES = (*data.RULES, *models.RULES, *chains.RULES, *nets.RULES)
 
 
 def read(path: Path = FILE, changes: Mapping[str, Any] | None = None) -> tuple[Tree, list[Problem]]:
-    """The file's contents with dotted `changes` applied; ({}, [problem]) where it is no YAML map."""
-    from ruamel.yaml import YAML
-    from ruamel.yaml.error import MarkedYAMLError, YAMLError
-
-    try:
-        values = YAML(typ="safe").load(path.read_text())
-    except OSError as error:
-        return {}, [Problem(str(path), f"can't be read: {error.strerror}")]
-    except MarkedYAMLError as error:
-        mark = error.problem_mark
-        where = f"{path}:{mark.line + 1}" if mark else str(path)
-        return {}, [Problem(where, f"not YAML: {str(error.problem).strip()}")]
-    except YAMLError as error:
-        return {}, [Problem(str(path), f"not YAML: {error}")]
-    if not isinstance(values, dict):
-        return {}, [Problem(str(path), "should be a map of keys")]
+    """The file's contents with dotted `changes` applied; ({}, problems) where it is no YAML map."""
+    values, unreadable = text.load(path)
+    if unreadable:
+        return {}, unreadable
     for key, value in (changes or {}).items():
         *parents, leaf = key.split(".")
         place = values

@@ -192,8 +192,8 @@ def terms(values: Tree) -> Iterator[Problem]:
         for term, entry in preset.items() if isinstance(preset, dict) else ():
             weight = entry.get("weight") if isinstance(entry, dict) else None
             if isinstance(weight, bool) or not isinstance(weight, int | float) or weight < 0:
-                what = "missing" if weight is None else f"should be a number of 0 or more, got {weight!r}"
-                yield Problem(f"losses.{name}.{term}.weight", what)
+                what = "missing" if weight is None else f"no weight: {weight!r}"
+                yield Problem(f"losses.{name}.{term}.weight", what, "a number of 0 or more")
 
 
 RULES = (model_names, choices, paths, after, training, distilling, terms)
