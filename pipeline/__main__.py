@@ -26,17 +26,30 @@ def main(context: typer.Context) -> None:
 def check(
     file: Annotated[Path, typer.Option(help="the file to check")] = Path("params.yaml"),
     changes: Annotated[list[str] | None, typer.Option("--set", help="KEY=VALUE, before checking")] = None,
+    experiments: Annotated[
+        bool, typer.Option(help="experiments/*.yaml too; --file and --set leave them out")
+    ] = True,
 ) -> None:
-    """Tell everything that is wrong with params.yaml, before anything runs."""
-    from pipeline import params
+    """Tell everything that is wrong with params.yaml, runtime.yaml and experiments, before anything runs."""
+    from pipeline import params, runtime
     from pipeline.listing import problem_table, show
 
-    problems = params.check(file, parse(changes or []))
+    problems = params.check(file, parse(changes or [])) + params.check_runtime()
+    told = [file, *filter(Path.exists, [runtime.FILE])]
+    if experiments and not changes and file == params.FILE:
+        problems += params.check_experiments()
+        told += params.experiment_files()
     if problems:
         show(problem_table(problems))
-        log.info("%d problem%s in %s", len(problems), "s" * (len(problems) != 1), file)
+        log.info("%d problem%s in %s", len(problems), "s" * (len(problems) != 1), listed(told))
         raise typer.Exit(1)
-    log.info("%s is in order", file)
+    log.info("%s %s in order", listed(told), "is" if len(told) == 1 else "are")
+
+
+def listed(paths: list[Path]) -> str:
+    """ "a, b and c"."""
+    *most, last = map(str, paths)
+    return f"{', '.join(most)} and {last}" if most else last
 
 
 def parse(changes: list[str]) -> dict[str, Any]:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import yaml
@@ -16,7 +17,7 @@ Key = tuple[str, ...]  # from the file's top to a key
 Place = tuple[Key, int]  # and its line, from 1
 
 
-def load(path: Path) -> tuple[Tree, list[Problem]]:
+def load(path: Path, may_be_empty: bool = False) -> tuple[Tree, list[Problem]]:
     """The file's map, as DVC reads it; ({}, problems) where there is none."""
     try:
         written = path.read_text()
@@ -25,6 +26,11 @@ def load(path: Path) -> tuple[Tree, list[Problem]]:
     except UnicodeDecodeError as error:
         what = f"is no text: {error.reason} at byte {error.start}"
         return {}, [Problem(str(path), what, "save it as UTF-8")]
+    return parse(path, written, may_be_empty)
+
+
+def parse(path: Path, written: str, may_be_empty: bool = False) -> tuple[Tree, list[Problem]]:
+    """As `load`, of a text that has been read."""
     try:
         values = YAML(typ="safe").load(written)
     except DuplicateKeyError:
@@ -33,6 +39,8 @@ def load(path: Path) -> tuple[Tree, list[Problem]]:
         return {}, [_broken(path, written, error)]
     except YAMLError as error:
         return {}, [Problem(str(path), f"not YAML: {error}")]
+    if values is None and may_be_empty:
+        return {}, []
     if not isinstance(values, dict):
         return {}, [Problem(str(path), "should be a map of keys", "lines of `key: value`")]
     return values, []
@@ -64,6 +72,17 @@ def _walk(node: yaml.Node, above: Key) -> Iterator[Place]:
     elif isinstance(node, yaml.SequenceNode):
         for number, value in enumerate(node.value):
             yield from _walk(value, (*above, str(number)))
+
+
+def located(path: Path, problems: Iterable[Problem]) -> list[Problem]:
+    """Problems of dotted keys of a file, each with the line that the key, or what it lies in, stands at."""
+    lines = {".".join(key): line for key, line in places(path.read_text())}
+    found = []
+    for problem in problems:
+        near = [key for key in lines if problem.path == key or problem.path.startswith(f"{key}.")]
+        line = f":{lines[max(near, key=len)]}" if near else ""
+        found.append(replace(problem, path=f"{path}{line}: {problem.path}"))
+    return found
 
 
 def _duplicates(path: Path, written: str) -> Iterator[Problem]:
