@@ -23,6 +23,7 @@ from pipeline.params.rows import FOLDER, Experiment, ExperimentError, apply, rea
 
 log = logging.getLogger(__name__)
 WORKSPACES = Path(".experiments")
+PUBLISHED = "published"  # the model of a row of numbers from the literature
 
 
 def names() -> list[str]:
@@ -142,7 +143,7 @@ def table(name: str) -> list[dict[str, Any]]:
             for path in sorted(metrics.glob("*.json"))
         ]
         if published := experiment.published.get(row):
-            found.append({"row": row, "model": "published", **published})
+            found.append({"row": row, "model": PUBLISHED, **published})
     return found
 
 

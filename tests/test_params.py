@@ -332,6 +332,21 @@ CASES = {
         "datasets.synthetic_wild.wrld",
         "'world'",
     ),
+    "a key that every dataset may have": (
+        lambda v: v["datasets"]["synthetic_wild"].update(detctor="source"),
+        "datasets.synthetic_wild.detctor",
+        "'detector'",
+    ),
+    "the key source itself": (
+        lambda v: rename(v["datasets"]["synthetic_wild"], "source", "sorce"),
+        "datasets.synthetic_wild.sorce",
+        "unknown key .*'source'",
+    ),
+    "an entry without a source": (
+        lambda v: v["datasets"]["synthetic_wild"].pop("source"),
+        "datasets.synthetic_wild.source",
+        "missing .*one of: folder, .*synthetic",
+    ),
     "an annotator that is none": (
         lambda v: v["datasets"]["synthetic_wild"].update(annotators=["truht"]),
         "datasets.synthetic_wild.annotators",
@@ -406,6 +421,10 @@ def test_one_mistake_is_told_where_it_is(spoil, case):
 
 
 SLIPS = {  # one mistake -> the only problems that are told: path -> what would be right
+    "the key source of a dataset": (
+        lambda v: rename(v["datasets"]["synthetic_wild"], "source", "sorce"),
+        {"datasets.synthetic_wild.sorce": "did you mean 'source'?"},
+    ),
     "a section's name": (lambda v: rename(v, "heads", "heds"), {"heds": "did you mean 'heads'?"}),
     "the name of a section of models": (
         lambda v: rename(v, "distill", "distil"),

@@ -18,7 +18,7 @@ from pipeline.params.schema import Schema
 from pipeline.params.slips import read_as_meant
 from pipeline.params.text import located
 
-__all__ = ["FILE", "ParamsError", "Problem", "check", "located", "read", "require", "wrong"]
+__all__ = ["FILE", "ParamsError", "Problem", "Tree", "check", "located", "read", "require", "wrong"]
 Rule = Callable[[Tree], Iterator[Problem]]
 RULES: tuple[Rule, ...] = (*data.RULES, *models.RULES, *chains.RULES, *nets.RULES)
 

@@ -28,7 +28,7 @@ def raw(values: Tree) -> Iterator[Problem]:
         hint = f"put your faces or a link to them at {place}"
         if source == "synthetic":
             hint = f"a rendered world needs an empty folder there: mkdir -p {place}"
-        what = _gone(place) or ("" if source in DRAWN else _hollow(place))
+        what = _gone(place) or ("" if source in (*DRAWN, None) else _hollow(place))
         if what:
             yield Problem(f"datasets.{name}", what, hint)
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 import importlib
 import json
 from collections.abc import Iterator
+from functools import cache
 from typing import Any
 
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, ValidationError, create_model
 from pydantic_core import ErrorDetails
 
 from pipeline import plugin
@@ -71,11 +72,36 @@ def _datasets(values: Tree) -> Iterator[Part]:
     for name, tree in _items(values, "datasets"):
         if not isinstance(tree, dict):
             continue
-        own = {key: value for key, value in tree.items() if key not in Dataset.model_fields}
-        yield f"datasets.{name}", Dataset, {key: tree[key] for key in tree if key not in own}
-        if isinstance(tree.get("source"), str):
-            where = f"datasets.{name}.source"
-            yield f"datasets.{name}", schema_of(where, "sources", tree["source"]), own
+        path, key = f"datasets.{name}", _source_key(tree)
+        schema: type[BaseModel] | Problem | None = None
+        if key not in tree:
+            known = ", ".join(plugin.names("sources"))
+            schema = Problem(f"{path}.source", "missing", f"one of: {known}")
+            tree = {"source": "", **tree}  # the rest is checked as if it were there
+        elif isinstance(tree[key], str):
+            schema = schema_of(f"{path}.{key}", "sources", tree[key])
+        if isinstance(schema, type):
+            yield path, entry_of(schema), tree
+            continue
+        yield (
+            path,
+            Dataset,
+            {each: tree[each] for each in tree if each in Dataset.model_fields or each == key},
+        )
+        if schema is not None:
+            yield path, schema, {}
+
+
+def _source_key(entry: Tree) -> str:
+    """`source`, or the slip of the pen that stands in its place."""
+    strange = [str(key) for key in entry if key not in Dataset.model_fields]
+    return (plugin.meant("source", strange) if "source" not in entry else None) or "source"
+
+
+@cache
+def entry_of(source: type[BaseModel]) -> type[BaseModel]:
+    """What an entry of the catalogue may say: its source's params, and what every dataset may say."""
+    return create_model("Entry", __base__=(source, Dataset))
 
 
 def _items(values: Tree, *path: str) -> list[tuple[str, Any]]:
