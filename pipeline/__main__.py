@@ -11,7 +11,6 @@ import typer
 
 app = typer.Typer(help="Face datasets in, small, accurate, explained face-recognition models out.")
 log = logging.getLogger("pipeline")
-INGESTED = Path("data/prepared/ingest")
 
 
 @app.callback(invoke_without_command=True)
@@ -26,17 +25,30 @@ def main(context: typer.Context) -> None:
 def check(
     file: Annotated[Path, typer.Option(help="the file to check")] = Path("params.yaml"),
     changes: Annotated[list[str] | None, typer.Option("--set", help="KEY=VALUE, before checking")] = None,
+    experiments: Annotated[
+        bool, typer.Option(help="experiments/*.yaml too; --file and --set leave them out")
+    ] = True,
 ) -> None:
-    """Tell everything that is wrong with params.yaml, before anything runs."""
-    from pipeline import params
+    """Tell everything that is wrong with params.yaml, runtime.yaml and experiments, before anything runs."""
+    from pipeline import params, runtime
     from pipeline.listing import problem_table, show
 
-    problems = params.check(file, parse(changes or []))
+    problems = params.check(file, parse(changes or [])) + params.check_runtime()
+    told = [str(file), *map(str, filter(Path.exists, [runtime.FILE]))]
+    if experiments and not changes and file == params.FILE:
+        problems += params.check_experiments()
+        told.append("experiments/*.yaml")
     if problems:
         show(problem_table(problems))
-        log.info("%d problem%s in %s", len(problems), "s" * (len(problems) != 1), file)
+        log.info("%d problem%s in %s", len(problems), "s" * (len(problems) != 1), listed(told))
         raise typer.Exit(1)
-    log.info("%s is in order", file)
+    log.info("%s %s in order", listed(told), "is" if len(told) == 1 else "are")
+
+
+def listed(names: list[str]) -> str:
+    """ "a, b and c"."""
+    *most, last = names
+    return f"{', '.join(most)} and {last}" if most else last
 
 
 def parse(changes: list[str]) -> dict[str, Any]:
@@ -72,40 +84,19 @@ def faces(
     grid: Annotated[str, typer.Option(help="people x photographs")] = "4x6",
     factor: Annotated[str | None, typer.Option(help="vary one thing alone: yaw, age, light ...")] = None,
     landmarks: Annotated[bool, typer.Option(help="draw boxes and landmarks")] = False,
-    world: Annotated[str, typer.Option(help="a preset of `worlds`")] = "home",
+    world: Annotated[str | None, typer.Option(help="a preset of `worlds`; home without")] = None,
     size: Annotated[int | None, typer.Option(help="pixels a side, instead of the world's")] = None,
-    seed: Annotated[int, typer.Option(help="other people")] = 0,
+    seed: Annotated[int | None, typer.Option(help="other people; 0 without")] = None,
     dataset: Annotated[str | None, typer.Option(help="an ingested dataset instead of the world")] = None,
 ) -> None:
     """Draw a contact sheet of synthetic faces, or of an ingested dataset: the same bytes every time."""
-    from pydantic import ValidationError
-
-    from pipeline.synthetic import sheet
-    from pipeline.synthetic.world import World
+    from pipeline import faces
 
     try:
-        rows, columns = (int(part) for part in grid.split("x"))
-        if dataset is not None:
-            image = sheet.of_dataset(INGESTED / dataset, rows, columns, landmarks)
-        else:
-            knobs = parse_worlds().get(world)
-            if knobs is None:
-                raise sheet.SheetError(f"no preset worlds.{world}; there are {', '.join(parse_worlds())}")
-            chosen = World.model_validate(knobs | ({"size": size} if size else {}))
-            image = sheet.sheet(chosen, seed, rows, columns, factor, landmarks)
-    except (ValidationError, ValueError) as error:
+        log.info("%s", faces.draw(faces.Options(out, grid, factor, landmarks, world, size, seed, dataset)))
+    except (ValueError, OSError) as error:
         log.error("%s", error)
         raise typer.Exit(2) from error
-    sheet.write(image, out)
-    log.info("%s: %d x %d pixels", out, image.shape[1], image.shape[0])
-
-
-def parse_worlds() -> dict[str, dict[str, Any]]:
-    """`worlds` of params.yaml."""
-    from ruamel.yaml import YAML
-
-    worlds: dict[str, dict[str, Any]] = YAML(typ="safe").load(Path("params.yaml"))["worlds"]
-    return {name: knobs or {} for name, knobs in worlds.items()}
 
 
 @app.command()
@@ -152,10 +143,14 @@ def table(name: Annotated[str, typer.Argument(help="experiments/NAME.yaml")]) ->
     from pipeline.listing import result_table, show
 
     try:
-        show(result_table(name, experiment.table(name)))
+        rows = experiment.table(name)
     except experiment.ExperimentError as error:
         log.error("%s", error)
         raise typer.Exit(2) from error
+    if rows:
+        show(result_table(name, rows))
+    if all(row["model"] == experiment.PUBLISHED for row in rows):
+        log.info("%s has no runs yet; to make them: python -m pipeline run %s", name, name)
 
 
 @app.command(epilog=example("compare worlds alone labelled mixed"))

@@ -7,7 +7,6 @@ computed once, and nothing of the project's own tree is touched.
 
 from __future__ import annotations
 
-import copy
 import json
 import logging
 import os
@@ -18,34 +17,13 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from pydantic import Field
 
-from pipeline import files, plugin
-from pipeline.contracts import Strict
+from pipeline import files, params, plugin
+from pipeline.params.rows import FOLDER, Experiment, ExperimentError, apply, read
 
 log = logging.getLogger(__name__)
-FOLDER = Path("experiments")
 WORKSPACES = Path(".experiments")
-
-
-class ExperimentError(ValueError):
-    """An experiment file or row that can't be run, and why."""
-
-
-class Experiment(Strict):
-    """The contents of experiments/<name>.yaml."""
-
-    title: str
-    about: str = ""
-    raw: dict[str, str] = Field(default_factory=dict)  # link under data/raw -> path, relative to the project
-    common: dict[str, Any] = Field(
-        default_factory=dict
-    )  # dotted key of params.yaml -> new value, for every row
-    rows: dict[str, dict[str, Any]]  # row -> dotted key -> new value
-    targets: list[str] = Field(default=["report"])  # stages to bring up to date
-    published: dict[str, dict[str, float]] = Field(
-        default_factory=dict
-    )  # row -> metric -> number in the literature
+PUBLISHED = "published"  # the model of a row of numbers from the literature
 
 
 def names() -> list[str]:
@@ -56,24 +34,10 @@ def load(name: str) -> Experiment:
     """experiments/<name>.yaml; an unknown name is an error that offers the nearest one."""
     if name not in names():
         raise ExperimentError(f"no experiments/{name}.yaml{plugin.suggest(name, names())}")
-    return Experiment.model_validate(yaml.safe_load((FOLDER / f"{name}.yaml").read_text()))
-
-
-def apply(params: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:
-    """`params` with each dotted key replaced whole (a map is replaced, not merged)."""
-    changed = copy.deepcopy(params)
-    for key, value in changes.items():
-        *parents, leaf = key.split(".")
-        place = changed
-        for parent in parents:
-            if not isinstance(place.get(parent), dict):
-                known = sorted(place)
-                raise ExperimentError(
-                    f"{key}: no key {parent!r} in params.yaml{plugin.suggest(parent, known)}"
-                )
-            place = place[parent]
-        place[leaf] = copy.deepcopy(value)
-    return changed
+    found, problems = read(FOLDER / f"{name}.yaml")
+    if problems or found is None:
+        raise ExperimentError("\n".join(map(str, problems)))
+    return found
 
 
 def project_files() -> list[Path]:
@@ -96,8 +60,11 @@ def workspace(name: str, row: str, experiment: Experiment) -> Path:
     for stale in _code_files(folder) - {folder / path for path in wanted}:
         stale.unlink()
     changes = {**experiment.common, **experiment.rows[row]}
-    params = apply(yaml.safe_load(Path("params.yaml").read_text()), changes)
-    files.write_text(folder / "params.yaml", yaml.safe_dump(params, sort_keys=False))
+    values, unreadable = params.read()
+    if unreadable:
+        raise ExperimentError("\n".join(map(str, unreadable)))
+    changed = yaml.safe_dump(apply(values, changes), sort_keys=False)
+    files.write_text(folder / "params.yaml", changed)
     _link_raw(folder, experiment.raw)
     files.write_text(
         folder / ".dvc" / "config.local",
@@ -134,6 +101,7 @@ def run(name: str, rows: list[str] | None = None) -> list[dict[str, Any]]:
     for row in chosen:
         if row not in experiment.rows:
             raise ExperimentError(f"{name} has no row {row!r}{plugin.suggest(row, list(experiment.rows))}")
+    ready(name, experiment, chosen)
     for row in chosen:
         folder = workspace(name, row, experiment)
         log.info("%s/%s in %s", name, row, folder)
@@ -141,8 +109,21 @@ def run(name: str, rows: list[str] | None = None) -> list[dict[str, Any]]:
     return table(name)
 
 
+def ready(name: str, experiment: Experiment, chosen: list[str]) -> None:
+    """Raise with everything that would stop a row, before the first one starts."""
+    file = FOLDER / f"{name}.yaml"
+    gone = {f"raw.{link}": path for link, path in experiment.raw.items() if not Path(path).exists()}
+    problems = [
+        params.Problem(key, f"{path} does not exist", "a path relative to the project's folder")
+        for key, path in gone.items()
+    ]
+    problems = params.located(file, problems) + params.check_experiments([file], chosen)
+    if problems:
+        raise ExperimentError("\n".join(map(str, problems)))
+
+
 def _dvc_repro(folder: Path, targets: list[str], env: dict[str, str]) -> None:
-    command = [sys.executable, "-m", "pipeline", "check"]
+    command = [sys.executable, "-m", "pipeline", "check", "--no-experiments"]
     if subprocess.run(command, cwd=folder, env=env, check=False).returncode:
         raise ExperimentError(f"{folder}/params.yaml has problems (listed above)")
     command = [sys.executable, "-m", "dvc", "--wait-for-lock", "repro", *targets]
@@ -162,7 +143,7 @@ def table(name: str) -> list[dict[str, Any]]:
             for path in sorted(metrics.glob("*.json"))
         ]
         if published := experiment.published.get(row):
-            found.append({"row": row, "model": "published", **published})
+            found.append({"row": row, "model": PUBLISHED, **published})
     return found
 
 

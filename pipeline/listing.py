@@ -10,6 +10,7 @@ from types import UnionType
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 from pydantic import BaseModel
+from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 from rich.console import Console
 from rich.markup import escape
@@ -17,8 +18,10 @@ from rich.table import Column, Table
 
 from pipeline import plugin
 from pipeline.params import Problem
+from pipeline.params.schema import Dataset
 
 WIDTH = 200  # of a table that goes into a file or a pipe, characters
+NARROW = 70  # below, names are broken into lines too
 
 
 def show(table: Table) -> None:
@@ -26,12 +29,19 @@ def show(table: Table) -> None:
     console = Console()
     if not console.is_terminal and "COLUMNS" not in os.environ:
         console.width = WIDTH
+    if console.width < NARROW:
+        for column in table.columns:
+            column.no_wrap = False
     console.print(table)
 
 
+def folded(*heads: str, title: str | None = None) -> Table:
+    """A table whose cells are broken into lines where they are too long, never cut."""
+    return Table(*(Column(head, overflow="fold") for head in heads), title=title)
+
+
 def problem_table(problems: Sequence[Problem]) -> Table:
-    heads = ("where", "what is wrong", "what would be right")
-    table = Table(*(Column(head, overflow="fold") for head in heads))  # a key is never cut
+    table = folded("where", "what is wrong", "what would be right")
     for problem in problems:
         table.add_row(*map(escape, (problem.path, problem.what, problem.hint)))
     return table
@@ -39,9 +49,10 @@ def problem_table(problems: Sequence[Problem]) -> Table:
 
 def family_table(family: str) -> Table:
     """Every plugin of a family: name, one line, and a line for each param."""
-    table = Table(
-        "name", "what it is", "param", "type", "default", title=f"{family}: {plugin.FAMILIES[family]}"
-    )
+    title = f"{family}: {plugin.FAMILIES[family]}"
+    table = folded("name", "what it is", "param", "type", "default", title=title)
+    for column in (table.columns[0], table.columns[2]):
+        column.no_wrap = True
     for name in plugin.names(family):
         try:
             line = summary(family, name)
@@ -50,10 +61,19 @@ def family_table(family: str) -> Table:
             what = f"can't be loaded: {type(error).__name__}: {error}"
             table.add_row(name, escape(what), "", "", "")
             continue
-        rows = [(key, type_name(field.annotation), default(field)) for key, field in fields.items()]
-        for place, row in enumerate(rows or [("", "", "")]):
-            table.add_row(*((name, line) if place == 0 else ("", "")), *map(escape, row))
+        add_params(table, name, line, fields)
+    if family == "sources":
+        add_params(
+            table, "(each)", "what an entry of `datasets` may say whatever its source", Dataset.model_fields
+        )
     return table
+
+
+def add_params(table: Table, name: str, line: str, fields: Mapping[str, FieldInfo]) -> None:
+    """A line for each param, the first with the plugin's name and what it is."""
+    rows = [(key, type_name(field.annotation), default(field)) for key, field in fields.items()]
+    for place, row in enumerate(rows or [("", "", "")]):
+        table.add_row(*((name, line) if place == 0 else ("", "")), *map(escape, row))
 
 
 def summary(family: str, name: str) -> str:
@@ -88,7 +108,7 @@ def default(field: Any) -> str:
 def result_table(title: str, rows: Sequence[Mapping[str, Any]]) -> Table:
     """Rows of numbers: one column for every key that any row has."""
     columns = list(dict.fromkeys(key for row in rows for key, value in row.items() if simple(value)))
-    table = Table(*(Column(column, overflow="fold") for column in columns), title=title)
+    table = folded(*columns, title=title)
     for row in rows:
         table.add_row(*(cell(row.get(column)) for column in columns))
     return table
@@ -102,7 +122,7 @@ def comparison_table(title: str, rows: Sequence[Mapping[str, Any]]) -> Table:
     pairs = list(dict.fromkeys((row["second"], row["first"]) for row in rows))
     lists = dict.fromkeys((row["benchmark"], row["protocol"], row["pairs"], row["people"]) for row in rows)
     heads = ["benchmark", "protocol", "pairs", "people", *(f"{second} - {first}" for second, first in pairs)]
-    table = Table(*heads, title=f"{title}: points of accuracy [95 % interval]")
+    table = folded(*heads, title=f"{title}: points of accuracy [95 % interval]")
     found = {(row["benchmark"], row["protocol"], row["second"]): row for row in rows}
     for benchmark, protocol, *counts in lists:
         cells = (difference(found[benchmark, protocol, second]) for second, _ in pairs)

@@ -19,9 +19,9 @@ from collections.abc import Callable, Sequence
 from importlib import metadata
 from pathlib import Path
 from types import ModuleType
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field, ValidationError, model_validator
+from pydantic import Field, ValidationError
 
 from pipeline.strict import Strict
 
@@ -39,20 +39,12 @@ class Runtime(Strict):
     """Resolved on reading: `device` is "cpu" or "cuda", `threads` and `workers` are numbers."""
 
     device_choice: Literal["auto", "cpu", "cuda"] = Field(default="auto", alias="device")
-    threads_choice: int | Auto = Field(default="auto", alias="threads")
-    workers_choice: int | Auto = Field(default="auto", alias="workers")
+    threads_choice: Annotated[int, Field(ge=1)] | Auto = Field(default="auto", alias="threads")
+    workers_choice: Annotated[int, Field(ge=0)] | Auto = Field(default="auto", alias="workers")
     precision: Literal["fp32", "bf16"] = "fp32"
     cache_gb: float = Field(default=4.0, ge=0)  # decoded images kept in memory, GB
     deterministic: bool = True
     checkpoint_seconds: float = Field(default=30.0, ge=0)  # of training, between two checkpoints
-
-    @model_validator(mode="after")
-    def _positive(self) -> Runtime:
-        if self.threads_choice != "auto" and self.threads_choice < 1:
-            raise ValueError(f"threads: {self.threads_choice} is less than 1")
-        if self.workers_choice != "auto" and self.workers_choice < 0:
-            raise ValueError(f"workers: {self.workers_choice} is less than 0")
-        return self
 
     @property
     def device(self) -> str:
@@ -95,10 +87,14 @@ def read(path: Path = FILE) -> Runtime:
     if not path.exists():
         return Runtime()
     try:
-        return Runtime(**(yaml.safe_load(path.read_text()) or {}))
+        values = yaml.safe_load(path.read_text()) or {}
+        if not isinstance(values, dict):
+            raise RuntimeFileError(f"{path}: should be a map of keys, as `threads: 2`")
+        return Runtime(**values)
     except ValidationError as error:
-        lines = [f"{'.'.join(map(str, e['loc'])) or path}: {e['msg']}" for e in error.errors()]
-        raise RuntimeFileError(f"{path}: " + "; ".join(lines)) from error
+        lines = dict.fromkeys(f"{(*e['loc'], path)[0]}: {e['msg']}" for e in error.errors())
+        hint = "`python -m pipeline check` tells what would be right"
+        raise RuntimeFileError(f"{path}: {'; '.join(lines)} ({hint})") from error
     except yaml.YAMLError as error:
         raise RuntimeFileError(f"{path}: not YAML: {error}") from error
 

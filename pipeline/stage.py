@@ -10,7 +10,9 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import csv
 import errno
+import io
 import logging
 import os
 import platform
@@ -19,7 +21,7 @@ import shutil
 import sys
 import time
 import traceback
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -29,6 +31,7 @@ from pipeline.journal import Journal, git_state, group
 from pipeline.progress import Progress, progress
 
 log = logging.getLogger("pipeline.stage")
+ASIDE = Path(".ckpt/set_aside")  # lists of stages that set too much aside: DVC keeps no output of those
 WAIT = 20.0  # seconds that a second copy of a stage waits for the first
 KNOWN = ("pipeline", "stages")  # an error raised in these packages needs no traceback
 
@@ -129,6 +132,21 @@ def address_of(name: str, item: str | None, benchmark: bool) -> str:
     """ "crop", "x", True -> "benchmark_crop@x"."""
     stem = f"benchmark_{name}" if benchmark else name
     return stem if item is None else f"{stem}@{item}"
+
+
+@contextlib.contextmanager
+def listed(address: str, aside: Sequence[Mapping[str, str]]) -> Iterator[None]:
+    """Where the block refuses a dataset, what was set aside is written down, and the error says where."""
+    path = ASIDE / f"{address}.csv"
+    path.unlink(missing_ok=True)  # of an earlier try
+    try:
+        yield
+    except ValueError as error:
+        text = io.StringIO()
+        rows = [(row["sample_id"], row["reason"]) for row in aside]
+        csv.writer(text, lineterminator="\n").writerows([("sample_id", "reason"), *rows])
+        files.write_text(path, text.getvalue())
+        raise type(error)(f"{error}. All {len(aside):,} are listed in {path}") from error
 
 
 def root() -> Path:

@@ -18,6 +18,7 @@ CROP, DETECTOR = "aligned", "source"  # where an entry says nothing
 def main(run: stage.Run) -> None:
     name = str(run.item)
     entry, limit = run.params["datasets"][name], run.params["limits"]["set_aside"]
+    address = stage.address_of("crop", name, run.benchmark)
     preset, detector = entry.get("crop", CROP), entry.get("detector", DETECTOR)
     params = crops.Params(**run.params["crops"][preset])
     dataset = records.Dataset(run.prepared / "ingest" / name)
@@ -36,15 +37,14 @@ def main(run: stage.Run) -> None:
                         writer.add(face)
                 bar.advance(len(batch))
         total = writer.count + len(writer.set_aside)
-        records.check_set_aside(writer.set_aside, total, limit, f"dataset {name}")
+        with stage.listed(address, writer.set_aside):
+            records.check_set_aside(writer.set_aside, total, limit, f"dataset {name}")
         writer.close(about, pairs, dataset.lists())
-    done = records.Dataset(run.prepared / "crop" / name)
-    show(run, done)
+    show(run, done := records.Dataset(run.prepared / "crop" / name))
     here = set(done.frame(["sample_id"])["sample_id"])
     broken = sum(not {pair["a"], pair["b"]} <= here for pair in pairs.to_pylist())
     aside = writer.set_aside[len(known) :]
     run.metrics({"crops": writer.count, "set_aside": len(aside), "pairs": len(pairs), "broken_pairs": broken})
-    address = stage.address_of("crop", name, run.benchmark)
     progress.finished(address, "faces cropped", writer.count, aside, done.folder)
 
 

@@ -22,6 +22,7 @@ COMMON = ("source", "crop", "detector", "detections", "annotators")  # the rest 
 def main(run: stage.Run) -> None:
     name = str(run.item)
     entry, raw = run.params["datasets"][name], RAW / name
+    address = stage.address_of("ingest", name, run.benchmark)
     module = plugin.load("sources", entry["source"])
     own = {key: value for key, value in entry.items() if key not in COMMON}
     source: Source = module.build(module.Params(**own), raw, run.params)
@@ -31,7 +32,9 @@ def main(run: stage.Run) -> None:
         with run.progress(operator.length_hint(source), f"ingest {name}") as bar:
             people = shards.collect(source, writer, run.checkpoints, run.runtime, bar)
         total = writer.count + len(writer.set_aside)
-        records.check_set_aside(writer.set_aside, total, run.params["limits"]["set_aside"], f"dataset {name}")
+        with stage.listed(address, writer.set_aside):
+            limit = run.params["limits"]["set_aside"]
+            records.check_set_aside(writer.set_aside, total, limit, f"dataset {name}")
         pairs = records.pair_table(source.pairs())
         lists = source.lists() if isinstance(source, Listed) else {}
         notes = remarks(people, writer.count)
@@ -48,7 +51,7 @@ def main(run: stage.Run) -> None:
             **per_identity(people),
         }
     )
-    address, place = stage.address_of("ingest", name, run.benchmark), run.prepared / "ingest" / name
+    place = run.prepared / "ingest" / name
     progress.finished(address, "images read", writer.count, writer.set_aside, place)
 
 

@@ -1,6 +1,7 @@
 """The command line."""
 
 import logging
+import re
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,7 @@ from typer.testing import CliRunner
 from pipeline import experiment, plugin
 from pipeline.__main__ import app, parse
 from pipeline.listing import comparison_table, family_table, result_table, type_name
+from pipeline.params.schema import Dataset
 
 ROOT = Path(__file__).parent.parent
 
@@ -24,7 +26,7 @@ def test_check_says_that_the_file_is_in_order(call, caplog):
     caplog.set_level(logging.INFO)
     done = call("check")
     assert done.exit_code == 0, done.output
-    assert "params.yaml is in order" in caplog.text
+    assert "params.yaml, runtime.yaml and experiments/*.yaml are in order" in caplog.text
 
 
 def test_check_shows_every_problem_and_fails(call):
@@ -53,6 +55,33 @@ def test_list_shows_every_plugin_and_every_param(call, family):
         assert name in done.output
         for param in plugin.load(family, name).Params.model_fields:
             assert param in done.output
+
+
+@pytest.mark.parametrize("columns", [80, 200, None])
+@pytest.mark.parametrize("family", ["sources", "detectors", "protocols"])
+def test_list_cuts_no_name_and_no_sentence(call, monkeypatch, family, columns):
+    monkeypatch.delenv("COLUMNS")
+    if columns:
+        monkeypatch.setenv("COLUMNS", str(columns))
+    output = call("list", family).output
+    assert "…" not in output
+    for name in plugin.names(family):
+        assert name in output
+        assert set(plugin.load(family, name).Params.model_fields) <= set(re.findall(r"\w+", output))
+
+
+def test_list_on_a_narrow_screen_loses_no_letter(call, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "40")
+    output = call("list", "sources").output
+    first = "".join(line.split("│")[1].strip() for line in output.splitlines() if line.startswith("│"))
+    assert "verification_bin" in first
+    assert "…" not in output
+
+
+def test_list_of_sources_tells_what_every_entry_may_say(call):
+    output = call("list", "sources").output
+    assert "an entry of `datasets` may say" in output
+    assert set(Dataset.model_fields) <= set(re.findall(r"\w+", output))
 
 
 def test_list_of_an_unknown_family_offers_the_nearest(call):
@@ -109,3 +138,50 @@ def test_help_gives_an_example_that_names_what_there_is(call, command):
 def test_an_unknown_experiment_is_told(call):
     for command in ("run", "table"):
         assert call(command, "no_such").exit_code == 2
+
+
+def test_a_table_before_any_run_says_how_to_make_one(call, caplog, tmp_path, monkeypatch):
+    caplog.set_level(logging.INFO)
+    call("--help")
+    monkeypatch.chdir(tmp_path)
+    Path("experiments").mkdir()
+    Path("experiments/e.yaml").write_text("title: t\nrows: {r: {}}\npublished: {r: {front: 99.5}}\n")
+    done = CliRunner().invoke(app, ["table", "e"])
+    assert done.exit_code == 0
+    assert "99.5" in done.output, "what is published is shown all the same"
+    assert "e has no runs yet; to make them: python -m pipeline run e" in caplog.text
+
+
+FACES = {  # options -> what the one line says
+    "--grid 2by3": "--grid 2by3 should be PEOPLExPHOTOGRAPHS, each 1 or more, e.g. 4x6",
+    "--grid 0x3": "--grid 0x3 should be PEOPLExPHOTOGRAPHS",
+    "--size 8": "--size 8 should be a whole number from 32 to 512",
+    "--out sheet.gif": "--out sheet.gif should end in .png, .jpg or .jpeg",
+    "--factor yw": "--factor yw: there is no such factor (did you mean 'yaw'?)",
+    "--world hoome": "--world hoome: params.yaml has no such preset (did you mean 'home'?)",
+    "--dataset synthetic_trian": "params.yaml has no such dataset (did you mean 'synthetic_train'?)",
+    "--dataset none": "--dataset none is not ingested yet: dvc repro -s ingest@none",
+    "--dataset none --seed 0 --world home": "--world, --seed are of no use with --dataset",
+    "--dataset none --factor age": "--factor is of no use with --dataset",
+}
+
+
+@pytest.mark.parametrize("options", FACES)
+def test_bad_options_of_faces_are_one_line_each(call, caplog, options, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "params.yaml").write_text((ROOT / "params.yaml").read_text())
+    done = CliRunner().invoke(app, ["faces", *options.split()])
+    assert done.exit_code == 2
+    (line,) = [record.getMessage() for record in caplog.records if record.name == "pipeline"]
+    assert FACES[options] in line
+    assert "\n" not in line
+    assert [path.name for path in tmp_path.iterdir()] == ["params.yaml"]
+
+
+def test_a_world_that_is_wrong_in_params_is_told_by_faces_in_one_line(caplog, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "params.yaml").write_text("worlds: {home: {blurr: 1, size: 8}}\n")
+    assert CliRunner().invoke(app, ["faces"]).exit_code == 2
+    told = caplog.records[-1].getMessage()
+    assert "worlds.home.blurr: unknown key - did you mean 'blur'?" in told
+    assert "a whole number from 32 to 512" in told

@@ -332,6 +332,21 @@ CASES = {
         "datasets.synthetic_wild.wrld",
         "'world'",
     ),
+    "a key that every dataset may have": (
+        lambda v: v["datasets"]["synthetic_wild"].update(detctor="source"),
+        "datasets.synthetic_wild.detctor",
+        "'detector'",
+    ),
+    "the key source itself": (
+        lambda v: rename(v["datasets"]["synthetic_wild"], "source", "sorce"),
+        "datasets.synthetic_wild.sorce",
+        "unknown key .*'source'",
+    ),
+    "an entry without a source": (
+        lambda v: v["datasets"]["synthetic_wild"].pop("source"),
+        "datasets.synthetic_wild.source",
+        "missing .*one of: folder, .*synthetic",
+    ),
     "an annotator that is none": (
         lambda v: v["datasets"]["synthetic_wild"].update(annotators=["truht"]),
         "datasets.synthetic_wild.annotators",
@@ -406,6 +421,10 @@ def test_one_mistake_is_told_where_it_is(spoil, case):
 
 
 SLIPS = {  # one mistake -> the only problems that are told: path -> what would be right
+    "the key source of a dataset": (
+        lambda v: rename(v["datasets"]["synthetic_wild"], "source", "sorce"),
+        {"datasets.synthetic_wild.sorce": "did you mean 'source'?"},
+    ),
     "a section's name": (lambda v: rename(v, "heads", "heds"), {"heds": "did you mean 'heads'?"}),
     "the name of a section of models": (
         lambda v: rename(v, "distill", "distil"),
@@ -416,9 +435,12 @@ SLIPS = {  # one mistake -> the only problems that are told: path -> what would 
         lambda v: rename(v["heads"], "cosface", "cosfce"),
         {"heads.cosfce": "did you mean 'cosface'?"},
     ),
-    "a section that is missing": (lambda v: v.pop("heads"), {"heads": ""}),
-    "roles that are missing": (lambda v: v.pop("data"), {"data": ""}),
-    "a section that is empty": (lambda v: v.update(train=None), {"train": ""}),
+    "a section that is missing": (lambda v: v.pop("heads"), {"heads": "a map"}),
+    "roles that are missing": (
+        lambda v: v.pop("data"),
+        {"data": "a map of labelled, unlabelled, landmarked, validation, clustered, benchmarks"},
+    ),
+    "a section that is empty": (lambda v: v.update(train=None), {"train": "a map"}),
     "a slip within a section under a wrong name": (
         lambda v: (v["heads"]["cosface"]["mild"].update(mm=1.0), rename(v, "heads", "heds")),
         {"heds": "did you mean 'heads'?", "heads.cosface.mild.mm": "did you mean 'm'?"},
@@ -434,6 +456,40 @@ def rename(values, old, new):
 def test_a_cause_is_told_without_its_consequences(spoil, case):
     change, right = SLIPS[case]
     assert {path: told.split(" | ")[1] for path, told in spoil(change).items()} == right
+
+
+def test_what_would_be_right_is_told_of_every_kind_of_wrong_value(spoil):
+    def change(values):
+        values["limits"]["set_aside"] = 1.5
+        values["overlap"]["false_match_rate"] = "often"
+        values["clustering"]["classes"] = 1
+        values["scout"] |= {"epochs": 0, "seed": 1.5, "holdout": 1.0}
+        values["after"]["targets"] = "teacher"
+        values["schedules"]["sgd"] |= {"lr": "fast", "decay": "cosin"}
+        values["distill"]["student"]["targets"] = "chached"
+        values["crops"]["aligned"] |= {"size": 8, "method": "alinged"}
+        values["heads"]["cosface"]["mild"]["s"] = "adaptiv"
+        values["train"]["a b"] = values["train"]["alone"]
+        values["losses"]["kd"]["kd"]["weight"] = -1
+        values["backbones"]["ir"]["student"]["depth"] = 3
+
+    right = {path: told.split(" | ")[1] for path, told in spoil(change).items()}
+    assert right["limits.set_aside"] == "a number from 0 to 1"
+    assert right["overlap.false_match_rate"] == "a number above 0 and below 1"
+    assert right["clustering.classes"] == "a whole number of 2 or more"
+    assert right["scout.epochs"] == "a whole number of 1 or more, or size"
+    assert right["scout.seed"] == "a whole number of 0 or more"
+    assert right["scout.holdout"] == "a number of 0 or more and below 1"
+    assert right["after.targets"] == "a list, each of which is text"
+    assert right["schedules.sgd.lr"] == "a number above 0"
+    assert right["schedules.sgd.decay"] == "one of: cosine, steps, constant"
+    assert right["distill.student.targets"] == "one of: cached, live"
+    assert right["crops.aligned.size"] == "a whole number from 16 to 1024"
+    assert right["crops.aligned.method"] == "one of: aligned, unaligned"
+    assert right["heads.cosface.mild.s"] == "a number above 0, or adaptive"
+    assert right["train.a b"] == "letters, digits, _ and -, a letter or digit first"
+    assert right["losses.kd.kd.weight"] == "a number of 0 or more"
+    assert right["backbones.ir.student.depth"].startswith("a list")
 
 
 def test_a_name_near_a_section_that_is_there_is_not_taken_for_it(spoil):
@@ -489,7 +545,12 @@ def test_what_is_possible_is_not_refused(spoil):
     ("text", "told"),
     [
         ("a: [1\nb: 2\n", "params.yaml:2: not YAML"),
-        ("size: demo\nsize: smoke\n", "params.yaml:2: not YAML: found duplicate key"),
+        (
+            "size: demo\nheads: {}\nsize: smoke\n",
+            "params.yaml:3: size is given twice, in lines 1 and 3 - keep one of them",
+        ),
+        ("a: {b: {c: 1,\n  c: 2}}\n", "params.yaml:2: a.b.c is given twice, in lines 1 and 2"),
+        ("a:\n\tb: 1\n", "indent with blanks, not with tabs"),
         ("- 1\n", "should be a map"),
         ("", "should be a map"),
     ],

@@ -236,7 +236,12 @@ def test_runtime_is_strict_and_resolves_auto(tmp_path, monkeypatch):
     assert "devise" in str(told.value)
     assert "precision" in str(told.value)
     path.write_text("threads: 0\n")
-    with pytest.raises(runtime.RuntimeFileError, match="threads: 0 is less than 1"):
+    with pytest.raises(
+        runtime.RuntimeFileError, match=r"threads: .*greater than or equal to 1.*pipeline check"
+    ):
+        runtime.read(path)
+    path.write_text("- 3\n")
+    with pytest.raises(runtime.RuntimeFileError, match="should be a map of keys"):
         runtime.read(path)
     monkeypatch.setenv("OMP_NUM_THREADS", "7")
     assert runtime.Runtime().threads == 7

@@ -6,38 +6,28 @@ two places say together (names that name nothing, impossible combinations) is ch
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from pipeline import plugin
-from pipeline.params import chains, data, models, nets
+from pipeline import plugin, runtime
+from pipeline.params import chains, data, disk, models, nets, rows, text
 from pipeline.params.presets import against, presets
 from pipeline.params.problem import FILE, ParamsError, Problem, Tree
 from pipeline.params.schema import Schema
 from pipeline.params.slips import read_as_meant
+from pipeline.params.text import located
 
-__all__ = ["FILE", "ParamsError", "Problem", "check", "read", "require"]
-RULES = (*data.RULES, *models.RULES, *chains.RULES, *nets.RULES)
+__all__ = ["FILE", "ParamsError", "Problem", "Tree", "check", "located", "read", "require", "wrong"]
+Rule = Callable[[Tree], Iterator[Problem]]
+RULES: tuple[Rule, ...] = (*data.RULES, *models.RULES, *chains.RULES, *nets.RULES)
 
 
 def read(path: Path = FILE, changes: Mapping[str, Any] | None = None) -> tuple[Tree, list[Problem]]:
-    """The file's contents with dotted `changes` applied; ({}, [problem]) where it is no YAML map."""
-    from ruamel.yaml import YAML
-    from ruamel.yaml.error import MarkedYAMLError, YAMLError
-
-    try:
-        values = YAML(typ="safe").load(path.read_text())
-    except OSError as error:
-        return {}, [Problem(str(path), f"can't be read: {error.strerror}")]
-    except MarkedYAMLError as error:
-        mark = error.problem_mark
-        where = f"{path}:{mark.line + 1}" if mark else str(path)
-        return {}, [Problem(where, f"not YAML: {str(error.problem).strip()}")]
-    except YAMLError as error:
-        return {}, [Problem(str(path), f"not YAML: {error}")]
-    if not isinstance(values, dict):
-        return {}, [Problem(str(path), "should be a map of keys")]
+    """The file's contents with dotted `changes` applied; ({}, problems) where it is no YAML map."""
+    values, unreadable = text.load(path)
+    if unreadable:
+        return {}, unreadable
     for key, value in (changes or {}).items():
         *parents, leaf = key.split(".")
         place = values
@@ -53,13 +43,16 @@ def read(path: Path = FILE, changes: Mapping[str, Any] | None = None) -> tuple[T
 def check(path: Path = FILE, changes: Mapping[str, Any] | None = None) -> list[Problem]:
     """Everything that is wrong with the file; run from the repository's root."""
     values, unreadable = read(path, changes)
-    if unreadable:
-        return unreadable
+    return unreadable or wrong(values, (*RULES, *disk.RULES))
+
+
+def wrong(values: Tree, rules: Sequence[Rule] = RULES) -> list[Problem]:
+    """Everything that is wrong with the file's contents."""
     values, found = read_as_meant(values)
     found += against(Schema, values)
     for where, schema, contents in presets(values):
         found += [schema] if isinstance(schema, Problem) else against(schema, contents, where)
-    for rule in RULES:
+    for rule in rules:
         try:
             for problem in rule(values):
                 found.append(problem)  # one by one: what a rule says before it is stopped counts
@@ -67,6 +60,34 @@ def check(path: Path = FILE, changes: Mapping[str, Any] | None = None) -> list[P
             if not found:  # else the schema has said what stopped the rule
                 raise
     return list(dict.fromkeys(found))
+
+
+def check_runtime(path: Path = runtime.FILE) -> list[Problem]:
+    """Everything that is wrong with runtime.yaml, with lines; an absent or empty one is in order."""
+    if not path.exists():
+        return []
+    values, unreadable = text.load(path, may_be_empty=True)
+    return unreadable or text.located(path, against(runtime.Runtime, values))
+
+
+def experiment_files(folder: Path = rows.FOLDER) -> list[Path]:
+    return sorted(folder.glob("*.yaml"))
+
+
+def check_experiments(
+    files: Sequence[Path] | None = None, chosen: Iterable[str] | None = None
+) -> list[Problem]:
+    """Everything that is wrong with experiments' files and with the params that their rows make.
+
+    All files without `files`; all rows without `chosen`.
+    """
+    values, unreadable = read()
+    base = read_as_meant(values)[0]
+    before = unreadable or wrong(base)
+    found: list[Problem] = []
+    for file in experiment_files() if files is None else files:
+        found += rows.read(file)[1] if unreadable else rows.check(file, base, before, wrong, chosen)
+    return found
 
 
 def require(path: Path = FILE) -> None:

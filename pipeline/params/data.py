@@ -1,4 +1,4 @@
-"""Rules on data: roles, the catalogue of datasets, crops and files of weights.
+"""Rules on data: roles, the catalogue of datasets, crops.
 
 Every rule takes the file's contents and yields problems. Rules skip what is absent or of a wrong type:
 the schema has said that already.
@@ -7,8 +7,6 @@ the schema has said that already.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
-from typing import Any
 
 from pipeline.params.problem import EMPTY, Problem, Tree, named, tree
 from pipeline.params.schema import Dataset
@@ -57,7 +55,7 @@ def roles(values: Tree) -> Iterator[Problem]:
 
 
 def datasets(values: Tree) -> Iterator[Problem]:
-    """Entries of the catalogue name existing crops, detectors, annotators and worlds; raw data is there."""
+    """Entries of the catalogue name existing crops, detectors, annotators and worlds."""
     for name, entry in tree(values, "datasets").items():
         if not isinstance(entry, dict):
             continue
@@ -70,13 +68,6 @@ def datasets(values: Tree) -> Iterator[Problem]:
             for key in ("world", "planted_from"):
                 yield from named(f"{path}.{key}", entry.get(key), tree(values, "worlds"), "world")
         yield from _detections(path, entry)
-    for name in used(values):
-        raw = Path("data/raw") / name
-        if not raw.exists():
-            hint = f"put your faces or a link to them at {raw}"
-            if values["datasets"][name].get("source") == "synthetic":
-                hint = f"a rendered world needs an empty folder there: mkdir -p {raw}"
-            yield Problem(f"datasets.{name}", f"{raw} does not exist", hint)
 
 
 def distractors(values: Tree) -> Iterator[Problem]:
@@ -121,23 +112,4 @@ def crop_sizes(values: Tree) -> Iterator[Problem]:
                 yield Problem(f"foreign.{name}", what, f"set the size of the used crops to {wanted}")
 
 
-def weights(values: Tree) -> Iterator[Problem]:
-    """Files of weights exist."""
-    for name, entry in tree(values, "foreign").items():
-        yield from _file(f"foreign.{name}.weights", entry.get("weights"), wanted=True)
-    detectors = {tree(values, "datasets", name).get("detector") for name in used(values)}
-    for name, entry in tree(values, "detectors").items():
-        if isinstance(entry, dict) and "weights" in entry:
-            yield from _file(f"detectors.{name}.weights", entry["weights"], wanted=name in detectors)
-
-
-def _file(path: str, given: Any, wanted: bool) -> Iterator[Problem]:
-    if not isinstance(given, str):
-        return
-    if not Path(given).is_file():
-        yield Problem(path, f"{given} does not exist", "give the path of a file of weights")
-    elif wanted and Path(given).name == EMPTY:
-        yield Problem(path, f"{given} holds no weights", "a dataset uses it: give the path of its weights")
-
-
-RULES = (roles, datasets, distractors, crop_sizes, weights)
+RULES = (roles, datasets, distractors, crop_sizes)

@@ -7,7 +7,6 @@ the schema has said that already.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 from pipeline import plugin
@@ -78,7 +77,7 @@ def choices(values: Tree) -> Iterator[Problem]:
 
 
 def paths(values: Tree) -> Iterator[Problem]:
-    """`init`, `landmark` and `overlap.model` lead to a model that is made before, or to a file."""
+    """`init`, `landmark` and `overlap.model` name models that are made before."""
     for path, entry in nets(values):
         yield from _model(
             f"{path}.init", entry.get("init"), [n for n in models(values) if path.partition(".")[2] != n]
@@ -94,10 +93,6 @@ def _model(path: str, given: Any, known: list[str]) -> Iterator[Problem]:
     folder, _, name = given.rpartition("/")
     if folder == MODELS:
         yield from named(path, name, known, "model that is made before this one")
-    elif not Path(given).exists():
-        yield Problem(
-            path, f"{given} does not exist", f"write {MODELS}/<name of a model>, or {NONE} for none"
-        )
 
 
 def after(values: Tree) -> Iterator[Problem]:
@@ -192,8 +187,8 @@ def terms(values: Tree) -> Iterator[Problem]:
         for term, entry in preset.items() if isinstance(preset, dict) else ():
             weight = entry.get("weight") if isinstance(entry, dict) else None
             if isinstance(weight, bool) or not isinstance(weight, int | float) or weight < 0:
-                what = "missing" if weight is None else f"should be a number of 0 or more, got {weight!r}"
-                yield Problem(f"losses.{name}.{term}.weight", what)
+                what = "missing" if weight is None else f"no weight: {weight!r}"
+                yield Problem(f"losses.{name}.{term}.weight", what, "a number of 0 or more")
 
 
 RULES = (model_names, choices, paths, after, training, distilling, terms)

@@ -5,11 +5,14 @@ from __future__ import annotations
 import importlib
 import json
 from collections.abc import Iterator
-from typing import Any, get_args
+from functools import cache
+from typing import Any
 
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, ValidationError, create_model
+from pydantic_core import ErrorDetails
 
 from pipeline import plugin
+from pipeline.params import words
 from pipeline.params.problem import FILE, Problem, Tree
 from pipeline.params.schema import Dataset
 
@@ -69,11 +72,36 @@ def _datasets(values: Tree) -> Iterator[Part]:
     for name, tree in _items(values, "datasets"):
         if not isinstance(tree, dict):
             continue
-        own = {key: value for key, value in tree.items() if key not in Dataset.model_fields}
-        yield f"datasets.{name}", Dataset, {key: tree[key] for key in tree if key not in own}
-        if isinstance(tree.get("source"), str):
-            where = f"datasets.{name}.source"
-            yield f"datasets.{name}", schema_of(where, "sources", tree["source"]), own
+        path, key = f"datasets.{name}", _source_key(tree)
+        schema: type[BaseModel] | Problem | None = None
+        if key not in tree:
+            known = ", ".join(plugin.names("sources"))
+            schema = Problem(f"{path}.source", "missing", f"one of: {known}")
+            tree = {"source": "", **tree}  # the rest is checked as if it were there
+        elif isinstance(tree[key], str):
+            schema = schema_of(f"{path}.{key}", "sources", tree[key])
+        if isinstance(schema, type):
+            yield path, entry_of(schema), tree
+            continue
+        yield (
+            path,
+            Dataset,
+            {each: tree[each] for each in tree if each in Dataset.model_fields or each == key},
+        )
+        if schema is not None:
+            yield path, schema, {}
+
+
+def _source_key(entry: Tree) -> str:
+    """`source`, or the slip of the pen that stands in its place."""
+    strange = [str(key) for key in entry if key not in Dataset.model_fields]
+    return (plugin.meant("source", strange) if "source" not in entry else None) or "source"
+
+
+@cache
+def entry_of(source: type[BaseModel]) -> type[BaseModel]:
+    """What an entry of the catalogue may say: its source's params, and what every dataset may say."""
+    return create_model("Entry", __base__=(source, Dataset))
 
 
 def _items(values: Tree, *path: str) -> list[tuple[str, Any]]:
@@ -114,17 +142,28 @@ def against(model: type[BaseModel], values: Any, prefix: str = "") -> Iterator[P
     for each in errors:
         loc = each["loc"]
         if each["type"] == "extra_forbidden":
-            known = _known(model, loc[:-1])
+            known = words.known(model, loc[:-1])
             meant |= {(*loc[:-1], name) for name in [plugin.meant(str(loc[-1]), known)] if name}
             wrong.setdefault(_dotted(prefix, loc), []).append("unknown key")
             right[_dotted(prefix, loc)] = plugin.nearest(str(loc[-1]), known)
         elif each["type"] != "missing":
+            path = _dotted(prefix, real := _real(loc, values))
             said = each["msg"].removeprefix("Value error, ")
             given = "" if isinstance(each["input"], dict | list) else f", got {each['input']!r}"
-            wrong.setdefault(_dotted(prefix, _real(loc, values)), []).append(f"{said}{given}")
+            wrong.setdefault(path, []).append(f"{said}{given}")
+            right[path] = _right(model, each, real)
     for path, messages in wrong.items():
-        yield Problem(path, "; or ".join(dict.fromkeys(messages)), right.get(path, ""))
-    yield from (Problem(_dotted(prefix, loc), "missing") for loc in sorted(missing - meant, key=str))
+        yield Problem(path, "; or ".join(dict.fromkeys(messages)), right[path])
+    for loc in sorted(missing - meant, key=str):
+        yield Problem(_dotted(prefix, loc), "missing", words.takes(model, loc))
+
+
+def _right(model: type[BaseModel], error: ErrorDetails, loc: tuple[int | str, ...]) -> str:
+    """What would be right there; what a validator of ours says tells that itself."""
+    if error["type"] == "string_pattern_mismatch":
+        pattern = error["ctx"]["pattern"]
+        return words.NAMED if pattern == words.NAME else f"text that matches {pattern}"
+    return "" if error["type"] == "value_error" else words.takes(model, loc)
 
 
 def _dotted(prefix: str, loc: tuple[int | str, ...]) -> str:
@@ -139,14 +178,3 @@ def _real(loc: tuple[int | str, ...], values: Any) -> tuple[int | str, ...]:
         except (KeyError, IndexError, TypeError):
             return loc[:place]
     return loc
-
-
-def _known(model: Any, loc: tuple[int | str, ...]) -> list[str]:
-    """The keys that `model` allows at `loc`."""
-    for part in loc:
-        if isinstance(model, type) and issubclass(model, BaseModel):
-            field = model.model_fields.get(str(part))
-            model = field.annotation if field else None
-        else:
-            model = (get_args(model) or (None,))[-1]
-    return sorted(model.model_fields) if isinstance(model, type) and issubclass(model, BaseModel) else []

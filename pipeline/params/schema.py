@@ -7,9 +7,10 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from pipeline.params.problem import Tree
+from pipeline.params.words import NAME
 from pipeline.strict import Inside, Strict
 
-Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]*$")]
+Name = Annotated[str, Field(pattern=NAME)]
 Epochs = Annotated[int, Field(ge=1)] | Literal["size"]
 Seed = Annotated[int, Field(ge=0)]
 

@@ -112,6 +112,9 @@ def test_the_limit_holds_for_both_stages_together(run, faces, jpeg):
     with pytest.raises(records.TooManySetAsideError, match=r"dataset faces: 3 of 8 samples"):
         crop.main(run(limit=0.3))
     assert list(Path("data/prepared/crop").iterdir()) == []
+    listed = Path(".ckpt/set_aside/crop@faces.csv").read_text().splitlines()
+    assert listed[:2] == ["sample_id,reason", "0.jpg,truncated image"]
+    assert len(listed) == 4
 
 
 def test_a_landmarks_file_that_misses_a_face(run, raw, faces):

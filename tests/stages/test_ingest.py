@@ -1,6 +1,7 @@
 import hashlib
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
 from pipeline import records, shards
@@ -84,6 +85,19 @@ def test_too_many_bad_images_fail_and_leave_what_was_there(run, raw, jpeg):
     assert {path.name: path.read_bytes() for path in OUT.iterdir()} == before
     assert [path.name for path in OUT.parent.iterdir()] == ["faces"]
     assert ran.told == {}
+
+
+def test_what_was_set_aside_is_listed_where_the_stage_fails(run, raw, jpeg):
+    torn = {f'Al/{i},"b".jpg': b"" for i in range(5)}
+    raw({"Al/9.jpg": jpeg(1), **torn})
+    with pytest.raises(records.TooManySetAsideError, match=r"All 5 are listed in (\S+)$") as told:
+        ingest.main(run())
+    path = Path(str(told.value).rsplit(" ", 1)[1])
+    listed = pd.read_csv(path)
+    assert listed["sample_id"].tolist() == sorted(torn)
+    assert set(listed["reason"]) == {"empty file"}
+    ingest.main(run(limit=1.0))
+    assert not path.exists(), "a list of an earlier try misleads"
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,119 @@
+"""Rules on what params.yaml names and the disk should hold: raw data, detections, weights, models.
+
+Every rule takes the file's contents and yields problems. The rows of an experiment are not held against
+them: their raw data is linked when they run.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from pipeline import plugin
+from pipeline.params.data import used
+from pipeline.params.models import MODELS, nets
+from pipeline.params.problem import EMPTY, NONE, Problem, Tree, tree
+from pipeline.strict import inside
+
+RAW = Path("data/raw")
+DRAWN = ("synthetic", "none")  # sources that read no raw data
+PARSED = 20_000_000  # bytes up to which a file of detections is read here; the stage reads larger ones
+
+
+def raw(values: Tree) -> Iterator[Problem]:
+    """Raw data of every used dataset is there and holds something."""
+    for name in used(values):
+        place, source = RAW / name, values["datasets"][name].get("source")
+        hint = f"put your faces or a link to them at {place}"
+        if source == "synthetic":
+            hint = f"a rendered world needs an empty folder there: mkdir -p {place}"
+        what = _gone(place) or ("" if source in (*DRAWN, None) else _hollow(place))
+        if what:
+            yield Problem(f"datasets.{name}", what, hint)
+
+
+def _gone(place: Path) -> str:
+    if place.is_symlink() and not place.exists():
+        return f"{place} is a link to {place.readlink()}, which does not exist"
+    return "" if place.exists() else f"{place} does not exist"
+
+
+def _hollow(place: Path) -> str:
+    """Why there is nothing in a folder or a file."""
+    if place.is_dir():
+        seen = (each for each in place.iterdir() if not each.name.startswith("."))
+        return f"{place} is an empty folder" if next(seen, None) is None else ""
+    return f"{place} has 0 bytes" if place.stat().st_size == 0 else ""
+
+
+def detections(values: Tree) -> Iterator[Problem]:
+    """The file of boxes and landmarks of every used dataset that names one can be read."""
+    for name in used(values):
+        entry = values["datasets"][name]
+        given = entry.get("detections")
+        if entry.get("detector") != "file" or not isinstance(given, str) or not _stays(given):
+            continue
+        path = RAW / name / given
+        what = _gone(path) or _hollow(path) or _unreadable(path)
+        if what:
+            hint = f"a .json, .csv or .parquet of boxes and landmarks in {RAW / name}; see README.md"
+            yield Problem(f"datasets.{name}.detections", what, hint)
+
+
+def _stays(path: str) -> bool:
+    try:
+        inside(path)
+    except ValueError:  # the schema says so
+        return False
+    return True
+
+
+def _unreadable(path: Path) -> str:
+    """What the detector says that will read it."""
+    if path.is_file() and path.stat().st_size > PARSED:
+        return ""
+    try:
+        plugin.load("detectors", "file").read(path)
+    except Exception as error:  # pandas and pyarrow have errors of their own
+        said = str(error).partition("\n")[0]
+        return said if str(path) in said else f"{path} can't be read: {said}"
+    return ""
+
+
+def weights(values: Tree) -> Iterator[Problem]:
+    """Files of weights exist and hold something."""
+    for name, entry in tree(values, "foreign").items():
+        yield from _weights(f"foreign.{name}.weights", entry.get("weights"), "foreign model", wanted=True)
+    detectors = {tree(values, "datasets", name).get("detector") for name in used(values)}
+    for name, entry in tree(values, "detectors").items():
+        if isinstance(entry, dict) and "weights" in entry:
+            path = f"detectors.{name}.weights"
+            yield from _weights(path, entry["weights"], "detector", wanted=name in detectors)
+
+
+def _weights(path: str, given: Any, whose: str, wanted: bool) -> Iterator[Problem]:
+    if not isinstance(given, str):
+        return
+    place, hint = Path(given), "give the path of a file of weights"
+    if not place.is_file():
+        yield Problem(path, _gone(place) or f"{given} is no file", hint)
+    elif wanted and place.name == EMPTY:
+        yield Problem(path, f"{given} holds no weights", "a dataset uses it: give the path of its weights")
+    elif wanted and (what := _hollow(place)):
+        yield Problem(path, what, f"copy the {whose}'s .onnx again: an unfinished download?")
+
+
+def starts(values: Tree) -> Iterator[Problem]:
+    """`init`, `landmark` and `overlap.model` that name no model of this file lead to one on disk."""
+    given = [
+        (f"{path}.{key}", entry.get(key)) for path, entry in nets(values) for key in ("init", "landmark")
+    ]
+    given = [(path, value) for path, value in given if value != str(NONE)]
+    for path, value in [*given, ("overlap.model", tree(values, "overlap").get("model"))]:
+        if isinstance(value, str) and value.rpartition("/")[0] != MODELS and not Path(value).exists():
+            hint = f"write {MODELS}/<name of a model>, or {NONE} for none"
+            yield Problem(path, f"{value} does not exist", hint)
+
+
+RULES = (raw, detections, weights, starts)
