@@ -21,6 +21,8 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import psutil
@@ -28,6 +30,15 @@ import psutil
 STAGES = {"train@teacher": "data/models/teacher", "distill@student": "data/models/student"}
 WAYS = ("dvc", "stage", "group")
 DRAWS = 10  # attempts a kill, at most
+
+
+@dataclass(frozen=True)
+class Moments:
+    """When and how to kill: seconds after the start."""
+
+    first: float
+    last: float
+    ways: Sequence[str]
 
 
 def command(stage: str) -> list[str]:
@@ -110,9 +121,9 @@ def finish(folder: Path, stage: str, env: dict[str, str]) -> int:
 
 
 def trial(
-    folder: Path, stage: str, seconds: float, rng: random.Random, env: dict[str, str]
+    folder: Path, stage: str, moments: Moments, rng: random.Random, env: dict[str, str]
 ) -> dict[str, object]:
-    way, after = rng.choice(WAYS), rng.uniform(0.05, 0.98) * seconds
+    way, after = rng.choice(moments.ways), rng.uniform(moments.first, moments.last)
     shutil.rmtree(folder / ".ckpt" / stage, ignore_errors=True)
     process = start(folder, stage, env)
     most = watch(process, folder, stage, time.monotonic() + after)
@@ -135,7 +146,7 @@ def kills(
     folder: Path,
     stage: str,
     count: int,
-    seconds: float,
+    moments: Moments,
     reference: str,
     rng: random.Random,
     env: dict[str, str],
@@ -145,7 +156,7 @@ def kills(
     for _ in range(DRAWS * count):
         if len(rows) == count:
             break
-        row = trial(folder, stage, seconds, rng, env)
+        row = trial(folder, stage, moments, rng, env)
         row["same"] = row["sha"] == reference
         print(row, flush=True)
         if row["struck"]:
@@ -162,19 +173,24 @@ def main() -> None:
     parser.add_argument("--workspace", type=Path, default=Path(".experiments/kill/smoke"))
     parser.add_argument("--kills", type=int, default=20)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--stages", nargs="+", choices=STAGES, default=list(STAGES))
+    parser.add_argument("--ways", nargs="+", choices=WAYS, default=list(WAYS))
+    parser.add_argument("--latest", type=float, default=0.98, help="share of a run after which none strikes")
     parser.add_argument("--out", type=Path)
     given = parser.parse_args()
     rng, rows = random.Random(given.seed), []
     env = {**os.environ, "OMP_NUM_THREADS": "1", "LIKENESS_TRACKING": "later"}
     runtime = given.workspace / "runtime.yaml"
     runtime.write_text(re.sub(r"(?m)^checkpoint_seconds:.*$", "checkpoint_seconds: 0.5", runtime.read_text()))
-    for stage, model in STAGES.items():
+    for stage in given.stages:
+        model = STAGES[stage]
         shutil.rmtree(given.workspace / ".ckpt" / stage, ignore_errors=True)
         begun = time.monotonic()
         finish(given.workspace, stage, env)
         seconds, reference = time.monotonic() - begun, sha(given.workspace, model)
         print(f"{stage}: {seconds:.1f} s uninterrupted, model {reference}", flush=True)
-        rows += kills(given.workspace, stage, given.kills // len(STAGES), seconds, reference, rng, env)
+        moments = Moments(0.05 * seconds, given.latest * seconds, given.ways)
+        rows += kills(given.workspace, stage, given.kills // len(given.stages), moments, reference, rng, env)
     equal, most = sum(bool(row["same"]) for row in rows), max(int(str(row["trainers"])) for row in rows)
     print(f"{len(rows)} kills: {equal} with the same bits, at most {most} trainer at once")
     if given.out:
