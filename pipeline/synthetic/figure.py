@@ -54,10 +54,10 @@ def draw(
 
 def express(tables: Tables, head: Float[Tensor, "3 texels"], look: Look) -> Float[Tensor, "3 texels"]:
     """The person's head with the photograph's expression and age."""
-    weights = dict(zip(tables.expression, look.photos.expression[0].tolist(), strict=True))
+    weights = dict(zip(tables.expression, look.photos["expression"].tolist(), strict=True))
     weights |= {"child": look.child, "old": look.old}
     # Children are more alike than grown-ups, and girls and boys most of all.
-    sex = 1 - 2 * float(look.people.male)
+    sex = 1 - 2 * float(look.people["male"])
     shaped = head + (tables.mean - head) * (0.25 * look.child)
     if look.child:
         shaped.add_(tables.sex, alpha=0.75 * sex * look.child)
@@ -85,8 +85,8 @@ def worn(tables: Tables, head: Float[Tensor, "3 texels"], look: Look) -> dict[st
     """Every surface but the head that this picture shows."""
     photos, found = look.photos, dict[str, Tensor]()
     anchors = _anchors(tables, head)
-    size = 1 + 0.08 * float(look.people.shape[0, -1]) + 0.08 * look.old - 0.08 * look.child
-    out = min(max(1 + 0.25 * float(look.people.shape[0, -2]), 0.4), 1.7)
+    size = 1 + 0.08 * float(look.people["shape"][-1]) + 0.08 * look.old - 0.08 * look.child
+    out = min(max(1 + 0.25 * float(look.people["shape"][-2]), 0.4), 1.7)
     middle = hair.STRANDS // 2
     for side, name in ((-1.0, "left_ear"), (1.0, "right_ear")):
         if not look.hair.shell or float(look.hair.edge[middle + int(side * middle / 2)]) > COVERED:
@@ -95,14 +95,14 @@ def worn(tables: Tables, head: Float[Tensor, "3 texels"], look: Look) -> dict[st
             found[name] = tables.ear * stretch + place
     if look.hair.shell:
         found["hair"] = tables.hair.fill(head, look.hair, photos)
-    if photos.hat > 0:
+    if photos["hat"] > 0:
         found["hat"] = wear.hat(tables.hat, head, photos)
-        if photos.brim > 0:
+        if photos["brim"] > 0:
             found["brim"] = wear.brim(anchors)
-    if photos.glasses > 0:
+    if photos["glasses"] > 0:
         frame = wear.Frame.of(photos)
         found |= wear.glasses(frame, anchors)
-        if photos.sunglasses > 0:
+        if photos["sunglasses"] > 0:
             found |= wear.lenses(frame, anchors)
     return found
 
@@ -146,11 +146,11 @@ def _trim(tables: Tables, look: Look, name: str) -> raster.Trim:
     """What a shell does not reach."""
     if name not in tables.layout.strands:
         return raster.WHOLE
-    y, strands = tables.layout.strands[name][surfaces.Y], tables.texel_strand[name]
+    y, strands = tables.texel_y[name], tables.texel_strand[name]
     first = tables.layout.quads[name].start
     if name == "hair":
         return raster.Trim(y, strands, look.hair.tips, look.hair.bald_above, first, surfaces.SHELL_CUTS)
-    edge = wear.hat_edge(hair.azimuths(), bool(look.photos.brim > 0))
+    edge = wear.hat_edge(hair.azimuths(), bool(look.photos["brim"] > 0))
     return raster.Trim(y, strands, edge, hair.NO_CAP, first, surfaces.SHELL_CUTS)
 
 

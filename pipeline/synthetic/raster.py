@@ -202,9 +202,3 @@ def _fragments(seen: Array, pixels: Array, corners: Array, normals: Array) -> tu
         for axis in range(3):
             found[axis, index] *= length
     return place, found
-
-
-def together(pieces: list[Fragments]) -> Fragments:
-    """The fragments of several pictures, one after the other."""
-    names = ("pixel", "quad", "s", "t", "normal")
-    return Fragments(*(torch.cat([getattr(piece, name) for piece in pieces], -1) for name in names))

@@ -1,6 +1,6 @@
-"""Draws photographs of people: their heads, then one picture after the other, shaded together.
+"""Draws photographs of people: their heads, then one picture after the other.
 
-A picture's shape is worked out by itself; shading goes pixel by pixel. So nothing in a picture depends
+A picture's shape and its pixels are worked out by themselves. So nothing in a picture depends
 on which others are drawn with it. Shapes: p people, b photographs.
 """
 
@@ -18,6 +18,8 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from pipeline.synthetic import degrade, figure, identity, labels, look, raster, shade, skin
+from pipeline.synthetic.compiled import Array
+from pipeline.synthetic.degrade import Picture
 from pipeline.synthetic.draws import Draws
 from pipeline.synthetic.figure import Figure
 from pipeline.synthetic.identity import People
@@ -115,8 +117,11 @@ class Renderer:
             heads = [cast.heads[row] for row in who.tolist()]
             figures = figure.draw(self.tables, heads, people, photos, looks.each, self.frame)
             drawn = [self._drawn(shape, each) for shape, each in zip(figures, looks.each, strict=True)]
-            colours = self._shade([each.pieces for each in drawn], looks.tables)
-            pictures = self._expose(drawn, colours, photos, looks.tables["skin"], draws)
+            colours = [
+                shade.shade(each.pieces, looks.table, row, self.tables.layout)
+                for row, each in enumerate(drawn)
+            ]
+            pictures = self._expose(drawn, colours, photos, looks.table["skin"], draws)
             return self._label(drawn, pictures, looks.each)
 
     def _drawn(self, shape: Figure, seen_as: Look) -> Drawn:
@@ -125,25 +130,22 @@ class Renderer:
         pieces = raster.fragments(seen, self.tables.layout.corners, figure.normals(self.tables, shape))
         return Drawn(shape, seen, pieces)
 
-    def _shade(self, pieces: list[raster.Fragments], values: dict[str, Tensor]) -> list[Tensor]:
-        """Colours of each picture's pixels."""
-        counts = [len(piece.pixel) for piece in pieces]
-        image = torch.repeat_interleave(torch.arange(len(pieces)), torch.tensor(counts))
-        colour = shade.shade(raster.together(pieces), image, values, self.tables.layout)
-        return list(colour.split(counts))
+    def _shade(self, drawn: Drawn, table: Array, row: int) -> Picture:
+        """Colours of the picture's pixels."""
+        return shade.shade(drawn.pieces, table, row, self.tables.layout)
 
     def _expose(
-        self, drawn: list[Drawn], colours: list[Tensor], photos: Photos, skins: Tensor, draws: Draws
+        self, drawn: list[Drawn], colours: list[Picture], photos: Photos, skins: Picture, draws: Draws
     ) -> list[tuple[Image, Mask]]:
         """The finished pictures, and where something before the face hides it."""
         settings = degrade.settings(photos)
-        hands = (photos.occluder_kind < HANDS)[:, None]
-        paint = torch.where(hands, skins * 0.9, photos.occluder_colour).numpy()
+        hands = (photos.occluder_kind < HANDS).numpy()
+        paint = np.where(hands[:, None], skins * np.float32(0.9), photos.occluder_colour.numpy())
         places, there = photos.occluder_place.numpy(), (photos.occluder > 0).tolist()
         found = []
         for row, (each, colour, generator) in enumerate(zip(drawn, colours, draws.generators, strict=True)):
             image = degrade.backdrop(generator, self.frame)
-            image.reshape(-1, 3)[each.pieces.pixel.numpy()] = colour.numpy()
+            image.reshape(-1, 3)[each.pieces.pixel.numpy()] = colour
             hidden = np.zeros(image.shape[:2], np.bool_)
             if there[row]:
                 hidden = degrade.occlude(image, places[row], paint[row], bool(hands[row]))
@@ -175,6 +177,6 @@ class Renderer:
         )
         column, row = spots.floor().long().clamp(0, self.frame - 1)
         found &= ~torch.from_numpy(hidden)[row, column]
-        if seen_as.photos.mask > 0:
+        if seen_as.photos["mask"] > 0:
             found &= ~self.tables.masked
         return [bool(value) for value in found.tolist()]
