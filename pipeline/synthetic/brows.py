@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pipeline.synthetic.compiled import Array, compiled
+from pipeline.synthetic.compiled import compiled
 from pipeline.synthetic.paint import Place, clipped, step
 from pipeline.synthetic.rows import Row
 
@@ -11,9 +11,9 @@ FULL, AROUND_MOUTH, MOUSTACHE, CHIN = range(4)  # styles of beards
 
 
 @compiled
-def line(brow: Array) -> tuple[float, float, float]:
-    """Of a brow's five numbers: length, height of the inner end and of the arch above it."""
-    return 3.15 + 0.25 * brow[0], 4.20 + 0.18 * brow[1], max(0.38 + 0.18 * brow[2], 0.05)
+def line(length: float, height: float, arch: float) -> tuple[float, float, float]:
+    """Of a person's normal numbers: length, height of the inner end and of the arch above it."""
+    return 3.15 + 0.25 * length, 4.20 + 0.18 * height, max(0.38 + 0.18 * arch, 0.05)
 
 
 @compiled
@@ -30,7 +30,7 @@ def near(place: Place) -> bool:
 @compiled
 def brow(place: Place, of: Row) -> float:
     """Hairs that lie outwards."""
-    length, height, arch = line(of.brow)
+    length, height, arch = line(of.brow[0], of.brow[1], of.brow[2])
     along = (abs(place.x) - INNER) / length
     there = step(along, -0.06, 0.06) * step(-along, -1.06, -0.9)
     if there == 0:
@@ -54,7 +54,7 @@ def beard(place: Place, of: Row) -> float:
     """A beard of some style; every man has a shadow of one."""
     full = of.grown_beard * _styled(of.beard_style, abs(place.x), place.y)
     hairs = 1 + 0.22 * place.pores + 0.12 * place.fine
-    return clipped(place.beard * max(full, float(of.stubble)) * hairs, 0.0, 0.95)
+    return clipped(place.beard * max(full, of.stubble) * hairs, 0.0, 0.95)
 
 
 @compiled

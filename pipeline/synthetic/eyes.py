@@ -42,7 +42,7 @@ def lids(lid: float, opened: float, x: float) -> tuple[float, float]:
 
 def landmarks(people: People, photos: Photos) -> tuple[Float[Tensor, "b 22"], Float[Tensor, "b 22"]]:
     """Template x, y of the points in MOVING: brows, then lids."""
-    brow, lid, opened = people.brow.numpy(), people.lid.numpy(), photos.eye_open.numpy()
+    brow, lid, opened = (table.double().numpy() for table in (people.brow, people.lid, photos.eye_open))
     x, y = torch.from_numpy(_landmarks(brow, lid, opened))
     return x, y
 
@@ -51,7 +51,7 @@ def landmarks(people: People, photos: Photos) -> tuple[Float[Tensor, "b 22"], Fl
 def _landmarks(brow: Array, lid: Array, opened: Array) -> Array:
     found = np.empty((2, len(lid), 22), np.float32)
     for row in range(len(lid)):
-        length, height, arch = line(brow[row])
+        length, height, arch = line(brow[row, 0], brow[row, 1], brow[row, 2])
         for index, along in enumerate(BROW_ALONG):
             across, middle = INNER + along * length, arched(height, arch, along)
             found[0, row, 4 - index], found[1, row, 4 - index] = -across, middle

@@ -27,10 +27,11 @@ def lit(colour: Colour, gloss: float, wrap: Colour, x: float, y: float, z: float
     shine = max(_facing(of.to_half, x, y, z), 0.0) ** 8
     mirrored = shine * shine * (0.35 + 0.65 * shine) * gloss * of.gloss
     sky = 0.78 + 0.22 * y
+    ambient, keys, fill = of.ambient, of.key_colour, of.fill_colour
     return (
-        colour[0] * _sum(0, sky, key, wrap[0], second, of) + mirrored,
-        colour[1] * _sum(1, sky, key, wrap[1], second, of) + mirrored,
-        colour[2] * _sum(2, sky, key, wrap[2], second, of) + mirrored,
+        colour[0] * (sky * ambient[0] + _around(key, wrap[0]) * keys[0] + second * fill[0]) + mirrored,
+        colour[1] * (sky * ambient[1] + _around(key, wrap[1]) * keys[1] + second * fill[1]) + mirrored,
+        colour[2] * (sky * ambient[2] + _around(key, wrap[2]) * keys[2] + second * fill[2]) + mirrored,
     )
 
 
@@ -40,10 +41,9 @@ def _facing(direction: Array, x: float, y: float, z: float) -> float:
 
 
 @compiled
-def _sum(channel: int, sky: float, key: float, wrap: float, second: float, of: Row) -> float:
-    """All light that falls on a surface."""
-    diffuse = max((key + wrap) / (1 + wrap), 0.0)
-    return sky * of.ambient[channel] + diffuse * of.key_colour[channel] + second * of.fill_colour[channel]
+def _around(facing: float, wrap: float) -> float:
+    """Light that creeps around the edge of its shadow."""
+    return max((facing + wrap) / (1 + wrap), 0.0)
 
 
 def tables(photos: Photos) -> dict[str, Tensor]:

@@ -1,7 +1,6 @@
 """What the compiled formulas of one pixel share: its place, colours, noise and soft steps.
 
-Arithmetic is float64, whatever tables hold: the C library is as fast there and nothing depends on the order
-of roundings. Shapes: n cells a side of the noise.
+Arithmetic is float64: it is as fast here, pixel by pixel. Shapes: n cells a side of the noise.
 """
 
 from __future__ import annotations
@@ -97,7 +96,7 @@ def strand(azimuth: float) -> int:
 @compiled
 def rgb(values: Array) -> Colour:
     """A record's colour."""
-    return float(values[0]), float(values[1]), float(values[2])
+    return values[0], values[1], values[2]
 
 
 @compiled

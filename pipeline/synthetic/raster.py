@@ -44,7 +44,7 @@ class Trim:
     cuts: int
 
 
-WHOLE = Trim(torch.zeros(0), torch.zeros(0, dtype=torch.int64), torch.zeros(0), 0.0, 0, 0)
+WHOLE = Trim(torch.zeros(0), torch.zeros(0, dtype=torch.int32), torch.zeros(0), 0.0, 0, 0)
 
 
 def empty(size: int) -> Int[Tensor, "s s"]:

@@ -18,8 +18,11 @@ Row = Any  # one record; mypy knows no fields
 
 
 def records(tables: Mapping[str, Tensor]) -> Array:
-    """The record of every image (b), with the tables' names."""
-    values = {name: table.numpy() for name, table in tables.items()}
+    """The record of every image (b), with the tables' names; numbers are float64 or int64."""
+    values = {
+        name: table.numpy().astype(np.float64 if table.is_floating_point() else np.int64)
+        for name, table in tables.items()
+    }
     fields = tuple((name, value.dtype.str, value.shape[1:]) for name, value in values.items())
     found = np.empty(len(next(iter(values.values()))), _kind(fields))
     for name, value in values.items():

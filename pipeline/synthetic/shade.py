@@ -68,7 +68,7 @@ def _shade(pixels: Pixels, texels: Texels, table: Array, row: int, noises: Array
         )
         colour, gloss = _surface(material, place, of, noise)
         wrap = SKIN_WRAP if material in (HEAD, EARS) else HAIR_WRAP
-        x, y, z = normal[0, index], normal[1, index], normal[2, index]
+        x, y, z = (np.float64(normal[0, index]), np.float64(normal[1, index]), np.float64(normal[2, index]))
         found[index, 0], found[index, 1], found[index, 2] = lit(colour, gloss, wrap, x, y, z, of)
     return found
 
@@ -78,7 +78,7 @@ def _places(pixels: Pixels, texels: Texels, of: Row, noise: Row) -> Array:
     """The fields of `Place` (f, 12), all before the first is used: memory answers many at once."""
     quads, along, down, _ = pixels
     materials, fixed, hair, hat = texels
-    found = np.zeros((len(quads), TEXEL + CHANNELS), np.float32)
+    found = np.zeros((len(quads), TEXEL + CHANNELS))
     for index, quad in enumerate(quads):
         material, s, t = materials[quad], along[index], down[index]
         if material == HAIR:
