@@ -145,11 +145,11 @@ def _closed(seen: Array) -> Array:
     return found
 
 
-def depths(seen: Int[Tensor, "s s"], quads: slice) -> Float[Tensor, "s s"]:
-    """Depth (cm, towards the camera) of the pixels that show one of `quads`, infinite where others are."""
-    quad = quad_of(seen)
-    there = (seen >= 0) & (quad >= quads.start) & (quad < quads.stop)
-    return torch.where(there, (seen >> DEPTH_SHIFT).float() / DEPTH_STEPS - DEPTH_RANGE, torch.inf)
+def depths(keys: Int[Tensor, "*any"], quads: slice) -> Float[Tensor, "*any"]:
+    """Depth (cm, towards the camera) of keys that show one of `quads`, infinite of others."""
+    quad = quad_of(keys)
+    there = (keys >= 0) & (quad >= quads.start) & (quad < quads.stop)
+    return torch.where(there, (keys >> DEPTH_SHIFT).float() / DEPTH_STEPS - DEPTH_RANGE, torch.inf)
 
 
 def quad_of(key: Int[Tensor, "*any"]) -> Int[Tensor, "*any"]:

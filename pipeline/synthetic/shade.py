@@ -45,20 +45,27 @@ Texels = tuple[Array, Array, Shell, Shell]  # material of every quad, texels, an
 TEXEL, CHANNELS = 8, 4  # fields of a place: those of a texel, then the noise
 
 
-def shade(seen: Fragments, table: Array, row: int, layout: Layout) -> Float[NDArray[np.float32], "f 3"]:
-    """The light that reaches the camera from every visible pixel of the picture in that row of the table."""
+def shade(
+    image: Float[NDArray[np.float32], "s s 3"], seen: Fragments, table: Array, row: int, layout: Layout
+) -> None:
+    """Paints every visible pixel with the light that reaches the camera from it, in place.
+
+    `row` is the photograph's in the table (see `look.Looks`).
+    """
     hair, hat = ((layout.strands[name].numpy(), layout.quads[name].start) for name in ("hair", "hat"))
     texels = layout.materials.numpy(), layout.texels.numpy(), hair, hat
     pixels = seen.quad.numpy(), seen.s.numpy(), seen.t.numpy(), seen.normal.numpy()
-    return _shade(pixels, texels, table, row, noises())
+    _shade(image.reshape(-1, 3), seen.pixel.numpy(), pixels, texels, table, row, noises())
 
 
 @compiled
-def _shade(pixels: Pixels, texels: Texels, table: Array, row: int, noises: Array) -> Array:
+def _shade(
+    image: Array, where: Array, pixels: Pixels, texels: Texels, table: Array, row: int, noises: Array
+) -> None:
     of, noise = table[row], noises[0]
     quads, _, _, normal = pixels
     materials = texels[0]
-    found, places = np.empty((len(quads), 3), np.float32), _places(pixels, texels, of, noise)
+    places = _places(pixels, texels, of, noise)
     for index, quad in enumerate(quads):
         material = materials[quad]
         place = Place(
@@ -69,8 +76,8 @@ def _shade(pixels: Pixels, texels: Texels, table: Array, row: int, noises: Array
         colour, gloss = _surface(material, place, of, noise)
         wrap = SKIN_WRAP if material in (HEAD, EARS) else HAIR_WRAP
         x, y, z = (np.float64(normal[0, index]), np.float64(normal[1, index]), np.float64(normal[2, index]))
-        found[index, 0], found[index, 1], found[index, 2] = lit(colour, gloss, wrap, x, y, z, of)
-    return found
+        pixel = where[index]
+        image[pixel, 0], image[pixel, 1], image[pixel, 2] = lit(colour, gloss, wrap, x, y, z, of)
 
 
 @compiled

@@ -1,5 +1,7 @@
 """Colours of single pixels against the formulas in numpy's float64, and what must hold of any picture."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -118,12 +120,24 @@ def test_brows_and_beards_grow_where_they_should(table):
         assert brows.brow(there[0]._replace(x=3.2, y=float(height), front=1.0, pores=0.0), of) > 0.1
 
 
+def painted(pieces, table, row):
+    """Colours of pieces, one pixel each of a picture; the rest of it is left alone."""
+    side = int(len(pieces.pixel) ** 0.5) + 2
+    image = np.full((side, side, 3), np.nan, np.float32)
+    pixel = torch.arange(len(pieces.pixel)) + 5
+    shade.shade(image, replace(pieces, pixel=pixel), table, row, renderer(96).tables.layout)
+    colours = image.reshape(-1, 3)
+    assert np.isnan(colours[:5]).all()
+    assert np.isnan(colours[5 + len(pixel) :]).all()
+    return colours[5 : 5 + len(pixel)]
+
+
 def shaded(table, row=0):
     """Mean colour of a frontal patch of every quad of the head."""
     layout = renderer(96).tables.layout
     quad = torch.arange(layout.quads["head"].start, layout.quads["head"].stop)
     middle, normal = torch.full_like(quad, 128), torch.tensor([[0.0], [0.0], [1.0]]).repeat(1, len(quad))
-    return shade.shade(Fragments(quad, quad, middle, middle, normal), table, row, layout)
+    return painted(Fragments(quad, quad, middle, middle, normal), table, row)
 
 
 def test_more_melanin_is_darker():
@@ -136,11 +150,11 @@ def test_a_pixel_does_not_depend_on_the_others(table):
     quad = torch.arange(0, layout.corners.shape[1], 7)
     place = quad % 256
     normal = torch.nn.functional.normalize(torch.stack([place - 128.0, place * 0.5, place + 1.0]), dim=0)
-    whole = shade.shade(Fragments(quad, quad, place, place, normal), table, 1, layout)
+    whole = painted(Fragments(quad, quad, place, place, normal), table, 1)
     assert np.isfinite(whole).all()
     for part in (slice(0, 900), slice(900, None)):
         pieces = Fragments(quad[part], quad[part], place[part], place[part], normal[:, part].contiguous())
-        assert np.array_equal(shade.shade(pieces, table, 1, layout), whole[part])
+        assert np.array_equal(painted(pieces, table, 1), whole[part])
 
 
 def test_records_hold_every_table():
