@@ -45,10 +45,10 @@ def draw(
             points[row, :, tables.layout.vertices[name]] = grid
         shown.append(list(drawn))
     matrix = camera.rotation(photos.yaw, photos.pitch, photos.roll)
-    turned = camera.bend(camera.turn(matrix, points), points, photos, tables.stiff)
+    turned = camera.turn(matrix, points, camera.shoulders(photos), tables.stiff)
     marks = landmarks(tables, turned, people, photos)
     view = camera.frame(marks, photos, frame)
-    screen, spots = torch.cat([view.pixels(turned), turned[:, 2:]], 1), view.pixels(marks)
+    screen, spots = view.pixels(turned), view.pixels(marks)[:, :2]
     return [Figure(*each) for each in zip(turned, screen, shown, marks, spots, strict=True)]
 
 
