@@ -7,11 +7,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
 from pipeline.synthetic import camera, eyes, hair, places, raster, surfaces, wear
+from pipeline.synthetic.compiled import Array, compiled
 from pipeline.synthetic.identity import People
 from pipeline.synthetic.look import Look
 from pipeline.synthetic.sampler import Photos
@@ -134,12 +136,23 @@ def _candidates(tables: Tables, figure: Figure, look: Look, name: str) -> Int[Te
     quads = torch.arange(span.start, span.stop)
     if "hair" not in figure.shown or name not in ("hair", "head"):
         return quads
-    y, lines = tables.quad_y[name], tables.quad_strand[name]
+    y, lines = tables.quad_y[name].numpy(), tables.quad_strand[name].numpy()
     if name == "hair":
-        return quads[y > look.hair.tips.index_select(0, lines) - UNDER]
+        return torch.from_numpy(_beyond(y, lines, look.hair.tips.numpy(), 1.0, span.start))
     if look.hair.bald_above >= hair.NO_CAP:
-        return quads[y < look.hair.edge.index_select(0, lines) + UNDER]
+        return torch.from_numpy(_beyond(y, lines, look.hair.edge.numpy(), -1.0, span.start))
     return quads
+
+
+@compiled
+def _beyond(y: Array, lines: Array, edge: Array, up: float, first: int) -> Array:
+    """Quads above (`up` is 1) or below (-1) the edge at their strand, or not further than UNDER off it."""
+    found, count = np.empty(len(y), np.int64), 0
+    for quad in range(len(y)):
+        if up * (y[quad] - edge[lines[quad]]) > -UNDER:
+            found[count] = first + quad
+            count += 1
+    return found[:count]
 
 
 def _trim(tables: Tables, look: Look, name: str) -> raster.Trim:

@@ -171,8 +171,9 @@ def fragments(
     seen: Int[Tensor, "s s"], corners: Int[Tensor, "4 q"], normals: Float[Tensor, "3 n"]
 ) -> Fragments:
     """What the visible pixels are, with normals interpolated between the quad's corners."""
-    pixel = (seen.view(-1) >= 0).nonzero()[:, 0]
-    place, normal = _fragments(seen.view(-1).numpy(), pixel.numpy(), corners.numpy(), normals.numpy())
+    flat = seen.view(-1).numpy()
+    pixel = torch.from_numpy(np.flatnonzero(flat >= 0))
+    place, normal = _fragments(flat, pixel.numpy(), corners.numpy(), normals.numpy())
     quad, along, down = torch.from_numpy(place)
     return Fragments(pixel, quad, along, down, torch.from_numpy(normal))
 
