@@ -12,13 +12,16 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from pipeline.synthetic.compiled import Array, compiled
 from pipeline.synthetic.sampler import Photos
 
 DISTANCE = 75.0  # camera to head, cm
+CAMERA = np.float32(DISTANCE)
 CENTRE = (0.0, 0.0, -2.0)  # what a head turns around
 FRAME = 31.0  # centimetres across the frame
 # A face crop's middle lies this far above the mean of eyes, nose tip and mouth corners.
@@ -42,29 +45,46 @@ def rotation(
     return torch.stack(rows, 1)
 
 
-def turn(matrix: Float[Tensor, "b 3 3"], points: Float[Tensor, "b 3 n"]) -> Float[Tensor, "b 3 n"]:
-    """`matrix` times the points about CENTRE, in camera coordinates."""
-    x, y, z = points.unbind(1)
-    rows = []
-    for row in range(3):
-        a, b, c = matrix[:, row, :, None].unbind(1)
-        moved = -(a * CENTRE[0] + b * CENTRE[1] + c * CENTRE[2])
-        rows.append((x * a).add_(y * b).add_(z * c).add_(moved))  # no fused steps: they round differently
-    return torch.stack(rows, 1)
-
-
-def bend(
-    turned: Float[Tensor, "b 3 n"],
+def turn(
+    matrix: Float[Tensor, "b 3 3"],
     points: Float[Tensor, "b 3 n"],
-    photos: Photos,
+    body: Float[Tensor, "b 3 3"],
     stiff: Float[Tensor, "n"],
 ) -> Float[Tensor, "b 3 n"]:
-    """`turned` where `stiff` is 1, and `points` turned as the shoulders are where it is 0."""
-    shoulders = [
-        angle * share for angle, share in zip((photos.yaw, photos.pitch, photos.roll), BODY, strict=True)
-    ]
-    body = turn(rotation(*shoulders), points)
-    return (turned - body).mul_(stiff).add_(body)
+    """The points in camera coordinates, turned about CENTRE.
+
+    By `matrix` where `stiff` is 1, by `body` where it is 0.
+    """
+    found = torch.empty_like(points)
+    _turn(matrix.numpy(), points.numpy(), body.numpy(), stiff.numpy(), found.numpy())
+    return found
+
+
+@compiled
+def _turn(matrix: Array, points: Array, body: Array, stiff: Array, found: Array) -> None:
+    for image in range(len(points)):
+        for axis in range(3):
+            head, moved = matrix[image, axis], _moved(matrix[image, axis])
+            neck, carried = body[image, axis], _moved(body[image, axis])
+            x, y, z = points[image, 0], points[image, 1], points[image, 2]
+            for point in range(len(stiff)):
+                turned = x[point] * head[0] + y[point] * head[1] + z[point] * head[2] + moved
+                if stiff[point] < 1:
+                    follows = x[point] * neck[0] + y[point] * neck[1] + z[point] * neck[2] + carried
+                    turned = (turned - follows) * stiff[point] + follows
+                found[image, axis, point] = turned
+
+
+@compiled
+def _moved(row: Array) -> np.float32:
+    """What turning about CENTRE, not the origin, adds to a coordinate."""
+    return np.float32(-(row[0] * CENTRE[0] + row[1] * CENTRE[1] + row[2] * CENTRE[2]))
+
+
+def shoulders(photos: Photos) -> Float[Tensor, "b 3 3"]:
+    """The rotation of the shoulders."""
+    angles = (photos.yaw, photos.pitch, photos.roll)
+    return rotation(*(angle * share for angle, share in zip(angles, BODY, strict=True)))
 
 
 @dataclass(frozen=True)
@@ -74,12 +94,22 @@ class Frame:
     scale: Float[Tensor, "b"]
     origin: Float[Tensor, "b 2"]
 
-    def pixels(self, points: Float[Tensor, "b 3 n"]) -> Float[Tensor, "b 2 n"]:
-        """Pixels with the first pixel's corner at 0."""
-        factor = (self.scale * DISTANCE)[:, None] / (DISTANCE - points[:, 2])
-        x = (points[:, 0] * factor).add_(self.origin[:, :1])
-        y = (points[:, 1] * factor).neg_().add_(self.origin[:, 1:])
-        return torch.stack([x, y], 1)
+    def pixels(self, points: Float[Tensor, "b 3 n"]) -> Float[Tensor, "b 3 n"]:
+        """Pixels with the first pixel's corner at 0, and depth."""
+        found = torch.empty_like(points)
+        _pixels(points.numpy(), (self.scale * DISTANCE).numpy(), self.origin.numpy(), found.numpy())
+        return found
+
+
+@compiled
+def _pixels(points: Array, scale: Array, origin: Array, found: Array) -> None:
+    for image in range(len(points)):
+        for point in range(points.shape[2]):
+            z = points[image, 2, point]
+            factor = scale[image] / (CAMERA - z)
+            found[image, 0, point] = points[image, 0, point] * factor + origin[image, 0]
+            found[image, 1, point] = origin[image, 1] - points[image, 1, point] * factor
+            found[image, 2, point] = z
 
 
 def five(points: Float[Tensor, "b c 68"]) -> Float[Tensor, "b c 5"]:
@@ -91,7 +121,7 @@ def five(points: Float[Tensor, "b c 68"]) -> Float[Tensor, "b c 5"]:
 def frame(landmarks: Float[Tensor, "b 3 68"], photos: Photos, size: int) -> Frame:
     """The face's crop in the middle of a frame of `size` pixels, but for the photograph's shift and zoom."""
     scale = size / FRAME * photos.zoom
-    projected = Frame(scale, torch.zeros(len(photos), 2)).pixels(landmarks)
+    projected = Frame(scale, torch.zeros(len(photos), 2)).pixels(landmarks)[:, :2]
     face = five(projected).mean(2)
     roll = photos.roll * math.pi / 180
     up = torch.stack([torch.sin(roll), -torch.cos(roll)], 1)

@@ -7,11 +7,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
 from pipeline.synthetic import camera, eyes, hair, places, raster, surfaces, wear
+from pipeline.synthetic.compiled import Array, compiled
 from pipeline.synthetic.identity import People
 from pipeline.synthetic.look import Look
 from pipeline.synthetic.sampler import Photos
@@ -45,19 +47,19 @@ def draw(
             points[row, :, tables.layout.vertices[name]] = grid
         shown.append(list(drawn))
     matrix = camera.rotation(photos.yaw, photos.pitch, photos.roll)
-    turned = camera.bend(camera.turn(matrix, points), points, photos, tables.stiff)
+    turned = camera.turn(matrix, points, camera.shoulders(photos), tables.stiff)
     marks = landmarks(tables, turned, people, photos)
     view = camera.frame(marks, photos, frame)
-    screen, spots = torch.cat([view.pixels(turned), turned[:, 2:]], 1), view.pixels(marks)
+    screen, spots = view.pixels(turned), view.pixels(marks)[:, :2]
     return [Figure(*each) for each in zip(turned, screen, shown, marks, spots, strict=True)]
 
 
 def express(tables: Tables, head: Float[Tensor, "3 texels"], look: Look) -> Float[Tensor, "3 texels"]:
     """The person's head with the photograph's expression and age."""
-    weights = dict(zip(tables.expression, look.photos.expression[0].tolist(), strict=True))
+    weights = dict(zip(tables.expression, look.photos["expression"].tolist(), strict=True))
     weights |= {"child": look.child, "old": look.old}
     # Children are more alike than grown-ups, and girls and boys most of all.
-    sex = 1 - 2 * float(look.people.male)
+    sex = 1 - 2 * float(look.people["male"])
     shaped = head + (tables.mean - head) * (0.25 * look.child)
     if look.child:
         shaped.add_(tables.sex, alpha=0.75 * sex * look.child)
@@ -85,8 +87,8 @@ def worn(tables: Tables, head: Float[Tensor, "3 texels"], look: Look) -> dict[st
     """Every surface but the head that this picture shows."""
     photos, found = look.photos, dict[str, Tensor]()
     anchors = _anchors(tables, head)
-    size = 1 + 0.08 * float(look.people.shape[0, -1]) + 0.08 * look.old - 0.08 * look.child
-    out = min(max(1 + 0.25 * float(look.people.shape[0, -2]), 0.4), 1.7)
+    size = 1 + 0.08 * float(look.people["shape"][-1]) + 0.08 * look.old - 0.08 * look.child
+    out = min(max(1 + 0.25 * float(look.people["shape"][-2]), 0.4), 1.7)
     middle = hair.STRANDS // 2
     for side, name in ((-1.0, "left_ear"), (1.0, "right_ear")):
         if not look.hair.shell or float(look.hair.edge[middle + int(side * middle / 2)]) > COVERED:
@@ -95,14 +97,14 @@ def worn(tables: Tables, head: Float[Tensor, "3 texels"], look: Look) -> dict[st
             found[name] = tables.ear * stretch + place
     if look.hair.shell:
         found["hair"] = tables.hair.fill(head, look.hair, photos)
-    if photos.hat > 0:
+    if photos["hat"] > 0:
         found["hat"] = wear.hat(tables.hat, head, photos)
-        if photos.brim > 0:
+        if photos["brim"] > 0:
             found["brim"] = wear.brim(anchors)
-    if photos.glasses > 0:
+    if photos["glasses"] > 0:
         frame = wear.Frame.of(photos)
         found |= wear.glasses(frame, anchors)
-        if photos.sunglasses > 0:
+        if photos["sunglasses"] > 0:
             found |= wear.lenses(frame, anchors)
     return found
 
@@ -134,23 +136,34 @@ def _candidates(tables: Tables, figure: Figure, look: Look, name: str) -> Int[Te
     quads = torch.arange(span.start, span.stop)
     if "hair" not in figure.shown or name not in ("hair", "head"):
         return quads
-    y, lines = tables.quad_y[name], tables.quad_strand[name]
+    y, lines = tables.quad_y[name].numpy(), tables.quad_strand[name].numpy()
     if name == "hair":
-        return quads[y > look.hair.tips.index_select(0, lines) - UNDER]
+        return torch.from_numpy(_beyond(y, lines, look.hair.tips.numpy(), 1.0, span.start))
     if look.hair.bald_above >= hair.NO_CAP:
-        return quads[y < look.hair.edge.index_select(0, lines) + UNDER]
+        return torch.from_numpy(_beyond(y, lines, look.hair.edge.numpy(), -1.0, span.start))
     return quads
+
+
+@compiled
+def _beyond(y: Array, lines: Array, edge: Array, up: float, first: int) -> Array:
+    """Quads above (`up` is 1) or below (-1) the edge at their strand, or not further than UNDER off it."""
+    found, count = np.empty(len(y), np.int64), 0
+    for quad in range(len(y)):
+        if up * (y[quad] - edge[lines[quad]]) > -UNDER:
+            found[count] = first + quad
+            count += 1
+    return found[:count]
 
 
 def _trim(tables: Tables, look: Look, name: str) -> raster.Trim:
     """What a shell does not reach."""
     if name not in tables.layout.strands:
         return raster.WHOLE
-    y, strands = tables.layout.strands[name][surfaces.Y], tables.texel_strand[name]
+    y, strands = tables.texel_y[name], tables.texel_strand[name]
     first = tables.layout.quads[name].start
     if name == "hair":
         return raster.Trim(y, strands, look.hair.tips, look.hair.bald_above, first, surfaces.SHELL_CUTS)
-    edge = wear.hat_edge(hair.azimuths(), bool(look.photos.brim > 0))
+    edge = wear.hat_edge(hair.azimuths(), bool(look.photos["brim"] > 0))
     return raster.Trim(y, strands, edge, hair.NO_CAP, first, surfaces.SHELL_CUTS)
 
 

@@ -17,7 +17,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from pipeline.synthetic.rows import Rows
+from pipeline.synthetic.rows import Row
 from pipeline.synthetic.styles import AROUND, CROP, STYLES, Style
 from pipeline.synthetic.template import AXIS
 
@@ -50,11 +50,11 @@ class Hair:
 
 
 def tables(hairs: Sequence[Hair]) -> dict[str, Tensor]:
-    """What shading needs of the hair of every image, a row each."""
+    """What formulas of pixels read of the hair of every image, a row each."""
     found = {name: torch.stack([getattr(hair, name) for hair in hairs]) for name in ("scalp", "edge")}
     numbers = [[hair.bald_above, hair.curl, float(hair.shell)] for hair in hairs]
     columns = torch.tensor(numbers).unbind(1)
-    return found | dict(zip(("bald_above", "curl", "shell"), columns, strict=True))
+    return found | dict(zip(("bald_above", "worn_curl", "shell"), columns, strict=True))
 
 
 def strand(azimuth: Tensor) -> Tensor:
@@ -67,19 +67,18 @@ def azimuths() -> Float[Tensor, "a"]:
     return (torch.arange(STRANDS) + 0.5) * (2 * math.pi / STRANDS) - math.pi
 
 
-def worn(people: Rows, photos: Rows, styles: int) -> Hair:
-    """The hair of one person (a row) in one photograph (a row) who has `styles` of them."""
-    choice = min(int(float(photos.style) * styles), styles - 1)
-    style = STYLES[int(people.styles[0, choice])]
-    day, curl, line = photos.hair[0].tolist(), float(people.curl), people.hairline[0].tolist()
-    lost = float(people.bald) * min(
-        max((float(photos.age) - THINNING[0]) / (THINNING[1] - THINNING[0]), 0), 1
-    )
+def worn(people: Row, photos: Row, styles: int) -> Hair:
+    """The hair of one person in one photograph who has `styles` of them."""
+    choice = min(int(float(photos["style"]) * styles), styles - 1)
+    style = STYLES[people["styles"][choice]]
+    day, curl, line = photos["hair"].tolist(), float(people["curl"]), people["hairline"].tolist()
+    thinned = (float(photos["age"]) - THINNING[0]) / (THINNING[1] - THINNING[0])
+    lost = float(people["bald"]) * min(max(thinned, 0), 1)
     bald = lost > 0.25
     if bald:
         style = STYLES[1]
     turn = np.linspace(-math.pi, math.pi, STRANDS, endpoint=False)
-    scalp = _hairline(turn, BALD if bald else CROP, line, float(people.male))
+    scalp = _hairline(turn, BALD if bald else CROP, line, float(people["male"]))
     edge = scalp if style.edge == CROP else _edge(turn, style, day, scalp)
     ragged = (
         (0.22 + 0.05 * abs(day[3])) * (0.6 if style.curly else 1.0) * (1 + np.clip((3 - edge) / 6, 0, 1.5))
@@ -136,15 +135,15 @@ class Shell:
     outwards: Float[Tensor, "3 h"]
     patterns: dict[str, Tensor]  # by name, see `patterns`
 
-    def fill(self, head: Float[Tensor, "3 n"], hair: Hair, photos: Rows) -> Float[Tensor, "3 h"]:
+    def fill(self, head: Float[Tensor, "3 n"], hair: Hair, photos: Row) -> Float[Tensor, "3 h"]:
         """The shell around a shaped head (its vertices), in the same coordinates."""
         thick, known = self._thickness(hair), self.patterns
-        phase = float(photos.hair[0, 5])
+        phase = float(photos["hair"][5])
         rough = (0.08 + 0.22 * hair.curl) * (
             known["lumps"] * math.cos(phase) + known["hollows"] * math.sin(phase)
         )
         rough = rough + known["waves"] * (0.06 * (1 - hair.curl)) + 1
-        thick = thick * rough * (0.35 if photos.hat > 0 else 1.0)
+        thick = thick * rough * (0.35 if photos["hat"] > 0 else 1.0)
         points = head.index_select(1, self.base).add_(self.outwards * thick)
         return self._hang(points, hair, phase) if hair.style.long else points
 

@@ -6,10 +6,10 @@ Pixels have their centres at whole numbers, so half a pixel is taken from positi
 from __future__ import annotations
 
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from pipeline.synthetic import camera
+from pipeline.synthetic import camera, raster
 
 BEFORE = 0.55  # cm: what lies this much nearer than a landmark hides it
 AROUND = 1  # pixels: at an edge a landmark is seen if a pixel beside it shows its depth
@@ -36,16 +36,16 @@ def box(
 
 
 def visible(
-    pixels: Float[Tensor, "2 k"], depth: Float[Tensor, "k"], buffer: Float[Tensor, "size size"]
+    pixels: Float[Tensor, "2 k"], depth: Float[Tensor, "k"], seen: Int[Tensor, "size size"], face: slice
 ) -> Bool[Tensor, "k"]:
     """Which points (pixels of the frame, depth in cm) lie in the frame with nothing before them.
 
-    `buffer` is the depth of the face where a pixel shows the face, else infinite. A pixel beside the point
-    may speak for it, because the point's own may show the near rim of an edge that the point lies on.
+    `seen` are the frame's keys (see `raster`), `face` the quads of the face. A pixel beside the point may
+    speak for it, because the point's own may show the near rim of an edge that the point lies on.
     """
-    size = buffer.shape[-1]
+    size = seen.shape[-1]
     inside = (pixels >= 0).all(0) & (pixels < size).all(0)
     column, row = pixels.floor().long().unbind(0)
     beside = torch.tensor([[0, 0, 0, 1, -1], [0, 1, -1, 0, 0]])[:, :, None] * AROUND
-    shown = buffer[(row + beside[0]).clamp(0, size - 1), (column + beside[1]).clamp(0, size - 1)]
-    return inside & (shown.amin(0) <= depth + BEFORE)
+    keys = seen[(row + beside[0]).clamp(0, size - 1), (column + beside[1]).clamp(0, size - 1)]
+    return inside & (raster.depths(keys, face).amin(0) <= depth + BEFORE)

@@ -11,10 +11,11 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from pipeline.synthetic import hair, shade, skin
+from pipeline.synthetic import hair, light, scalp, skin
+from pipeline.synthetic.compiled import Array
 from pipeline.synthetic.hair import Hair
 from pipeline.synthetic.identity import People
-from pipeline.synthetic.rows import Rows
+from pipeline.synthetic.rows import Row, records
 from pipeline.synthetic.sampler import Photos
 
 CHILD, GROWN, AGED = 19.0, 14.0, (40.0, 32.0)  # years
@@ -23,10 +24,10 @@ NOT_SHADED = ("race", "shape", "hairline", "styles", "expression")  # fields tha
 
 @dataclass(frozen=True)
 class Look:
-    """One person (a row) in one photograph (a row)."""
+    """One person in one photograph."""
 
-    people: Rows
-    photos: Rows
+    people: Row
+    photos: Row
     hair: Hair
     child: float  # 0 grown up, 1 small
     old: float  # 0 young, about 1 at seventy
@@ -34,24 +35,25 @@ class Look:
 
 @dataclass(frozen=True)
 class Looks:
-    """Photographs one by one, and as tables with a row each."""
+    """Photographs one by one, and what formulas of pixels read of them, a record each."""
 
     each: list[Look]
-    tables: dict[str, Tensor]
+    table: Array  # (b)
 
 
 def of(
     people: People, photos: Photos, colour: Float[Tensor, "b 3"], opening: Float[Tensor, "b"], styles: int
 ) -> Looks:
-    """Tables have a row a photograph; `colour` is that of young hair, `opening` of the mouth is in cm."""
+    """Of every photograph; `colour` is that of young hair, `opening` of the mouth is in cm."""
     child = ((CHILD - photos.age) / GROWN).clamp(0, 1.15) * (1 + 0.1 * people.ageing[:, 0])
     old = ((photos.age - AGED[0]) / AGED[1]).clamp(0, 1.35) * (1 + 0.2 * people.ageing[:, 1])
     old = old.clamp(min=0)
     grey = ((old - 0.15) * 1.15).clamp(0, 0.95)
-    each, everything = [], (vars(people), vars(photos))
-    for row, (young, aged) in enumerate(zip(child.tolist(), old.tolist(), strict=True)):
-        person, photo = (Rows(table, torch.tensor([row])) for table in everything)
-        each.append(Look(person, photo, hair.worn(person, photo, styles), young, aged))
+    rows = zip(records(vars(people)), records(vars(photos)), child.tolist(), old.tolist(), strict=True)
+    each = [
+        Look(person, photo, hair.worn(person, photo, styles), young, aged)
+        for person, photo, young, aged in rows
+    ]
     dark = colour * 0.62
     tables = {
         field.name: getattr(table, field.name)
@@ -60,11 +62,11 @@ def of(
         if field.name not in NOT_SHADED
     }
     tables |= skin.tables(people, photos, child, old) | hair.tables([look.hair for look in each])
-    tables |= shade.light_tables(photos) | {
+    tables |= light.tables(photos) | {
         "grey": grey,
         "hair_colour": colour,
-        "greyed": colour + (skin.GREY - colour) * grey[:, None],
+        "greyed": colour + (torch.tensor(scalp.GREY) - colour) * grey[:, None],
         "brow_colour": dark + (0.5 - dark) * (0.6 * grey[:, None]),
         "opening": opening,
     }
-    return Looks(each, tables)
+    return Looks(each, records(tables))

@@ -44,7 +44,7 @@ class Trim:
     cuts: int
 
 
-WHOLE = Trim(torch.zeros(0), torch.zeros(0, dtype=torch.int64), torch.zeros(0), 0.0, 0, 0)
+WHOLE = Trim(torch.zeros(0), torch.zeros(0, dtype=torch.int32), torch.zeros(0), 0.0, 0, 0)
 
 
 def empty(size: int) -> Int[Tensor, "s s"]:
@@ -145,11 +145,11 @@ def _closed(seen: Array) -> Array:
     return found
 
 
-def depths(seen: Int[Tensor, "s s"], quads: slice) -> Float[Tensor, "s s"]:
-    """Depth (cm, towards the camera) of the pixels that show one of `quads`, infinite where others are."""
-    quad = quad_of(seen)
-    there = (seen >= 0) & (quad >= quads.start) & (quad < quads.stop)
-    return torch.where(there, (seen >> DEPTH_SHIFT).float() / DEPTH_STEPS - DEPTH_RANGE, torch.inf)
+def depths(keys: Int[Tensor, "*any"], quads: slice) -> Float[Tensor, "*any"]:
+    """Depth (cm, towards the camera) of keys that show one of `quads`, infinite of others."""
+    quad = quad_of(keys)
+    there = (keys >= 0) & (quad >= quads.start) & (quad < quads.stop)
+    return torch.where(there, (keys >> DEPTH_SHIFT).float() / DEPTH_STEPS - DEPTH_RANGE, torch.inf)
 
 
 def quad_of(key: Int[Tensor, "*any"]) -> Int[Tensor, "*any"]:
@@ -171,8 +171,9 @@ def fragments(
     seen: Int[Tensor, "s s"], corners: Int[Tensor, "4 q"], normals: Float[Tensor, "3 n"]
 ) -> Fragments:
     """What the visible pixels are, with normals interpolated between the quad's corners."""
-    pixel = (seen.view(-1) >= 0).nonzero()[:, 0]
-    place, normal = _fragments(seen.view(-1).numpy(), pixel.numpy(), corners.numpy(), normals.numpy())
+    flat = seen.view(-1).numpy()
+    pixel = torch.from_numpy(np.flatnonzero(flat >= 0))
+    place, normal = _fragments(flat, pixel.numpy(), corners.numpy(), normals.numpy())
     quad, along, down = torch.from_numpy(place)
     return Fragments(pixel, quad, along, down, torch.from_numpy(normal))
 
@@ -202,9 +203,3 @@ def _fragments(seen: Array, pixels: Array, corners: Array, normals: Array) -> tu
         for axis in range(3):
             found[axis, index] *= length
     return place, found
-
-
-def together(pieces: list[Fragments]) -> Fragments:
-    """The fragments of several pictures, one after the other."""
-    names = ("pixel", "quad", "s", "t", "normal")
-    return Fragments(*(torch.cat([getattr(piece, name) for piece in pieces], -1) for name in names))

@@ -1,6 +1,6 @@
-"""Draws photographs of people: their heads, then one picture after the other, shaded together.
+"""Draws photographs of people: their heads, then one picture after the other.
 
-A picture's shape is worked out by itself; shading goes pixel by pixel. So nothing in a picture depends
+A picture's shape and its pixels are worked out by themselves. So nothing in a picture depends
 on which others are drawn with it. Shapes: p people, b photographs.
 """
 
@@ -18,6 +18,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from pipeline.synthetic import degrade, figure, identity, labels, look, raster, shade, skin
+from pipeline.synthetic.compiled import Array
 from pipeline.synthetic.draws import Draws
 from pipeline.synthetic.figure import Figure
 from pipeline.synthetic.identity import People
@@ -80,7 +81,8 @@ def one_thread() -> Iterator[None]:
 
 
 def _numbers(values: Tensor) -> list[float]:
-    return [round(value, 3) for value in values.reshape(-1).tolist()]
+    numbers: list[float] = np.round(values.double().reshape(-1).numpy(), 3).tolist()
+    return numbers
 
 
 class Renderer:
@@ -115,8 +117,7 @@ class Renderer:
             heads = [cast.heads[row] for row in who.tolist()]
             figures = figure.draw(self.tables, heads, people, photos, looks.each, self.frame)
             drawn = [self._drawn(shape, each) for shape, each in zip(figures, looks.each, strict=True)]
-            colours = self._shade([each.pieces for each in drawn], looks.tables)
-            pictures = self._expose(drawn, colours, photos, looks.tables["skin"], draws)
+            pictures = self._expose(drawn, photos, looks.table, draws)
             return self._label(drawn, pictures, looks.each)
 
     def _drawn(self, shape: Figure, seen_as: Look) -> Drawn:
@@ -125,28 +126,22 @@ class Renderer:
         pieces = raster.fragments(seen, self.tables.layout.corners, figure.normals(self.tables, shape))
         return Drawn(shape, seen, pieces)
 
-    def _shade(self, pieces: list[raster.Fragments], values: dict[str, Tensor]) -> list[Tensor]:
-        """Colours of each picture's pixels."""
-        counts = [len(piece.pixel) for piece in pieces]
-        image = torch.repeat_interleave(torch.arange(len(pieces)), torch.tensor(counts))
-        colour = shade.shade(raster.together(pieces), image, values, self.tables.layout)
-        return list(colour.split(counts))
-
     def _expose(
-        self, drawn: list[Drawn], colours: list[Tensor], photos: Photos, skins: Tensor, draws: Draws
+        self, drawn: list[Drawn], photos: Photos, table: Array, draws: Draws
     ) -> list[tuple[Image, Mask]]:
         """The finished pictures, and where something before the face hides it."""
         settings = degrade.settings(photos)
-        hands = (photos.occluder_kind < HANDS)[:, None]
-        paint = torch.where(hands, skins * 0.9, photos.occluder_colour).numpy()
+        hands = (photos.occluder_kind < HANDS).numpy()
+        colours = np.where(hands[:, None], table["skin"] * 0.9, photos.occluder_colour.numpy())
         places, there = photos.occluder_place.numpy(), (photos.occluder > 0).tolist()
         found = []
-        for row, (each, colour, generator) in enumerate(zip(drawn, colours, draws.generators, strict=True)):
+        for row, (each, generator) in enumerate(zip(drawn, draws.generators, strict=True)):
             image = degrade.backdrop(generator, self.frame)
-            image.reshape(-1, 3)[each.pieces.pixel.numpy()] = colour.numpy()
+            shade.shade(image, each.pieces, table, row, self.tables.layout)
             hidden = np.zeros(image.shape[:2], np.bool_)
             if there[row]:
-                hidden = degrade.occlude(image, places[row], paint[row], bool(hands[row]))
+                colour = colours[row].astype(np.float32)
+                hidden = degrade.occlude(image, places[row], colour, bool(hands[row]))
             found.append((degrade.develop(image, self.size, settings[row], generator), hidden))
         return found
 
@@ -169,12 +164,11 @@ class Renderer:
 
     def _visible(self, drawn: Drawn, seen_as: Look, hidden: Mask) -> list[bool]:
         """Of the 68 points: nothing drawn lies before them, no mask upon them, no thing before the face."""
-        spots = drawn.figure.spots
-        found = labels.visible(
-            spots, drawn.figure.marks[2], raster.depths(drawn.seen, self.tables.layout.quads["head"])
-        )
-        column, row = spots.floor().long().clamp(0, self.frame - 1)
-        found &= ~torch.from_numpy(hidden)[row, column]
-        if seen_as.photos.mask > 0:
+        figure = drawn.figure
+        found = labels.visible(figure.spots, figure.marks[2], drawn.seen, self.tables.layout.quads["head"])
+        column, row = figure.spots.floor().long().clamp(0, self.frame - 1)
+        found &= ~torch.from_numpy(hidden[row.numpy(), column.numpy()])
+        if seen_as.photos["mask"] > 0:
             found &= ~self.tables.masked
-        return [bool(value) for value in found.tolist()]
+        seen: list[bool] = found.tolist()
+        return seen

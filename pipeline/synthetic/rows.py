@@ -1,44 +1,36 @@
-"""Tables with a row an image, read pixel by pixel.
+"""Tables with a row an image, as one array of records: `found[row].name` in compiled loops.
 
-Shapes: b images, f pixels.
+Shapes: b images.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import lru_cache
+from typing import Any
 
-import torch
-from jaxtyping import Int
+import numpy as np
 from torch import Tensor
 
+from pipeline.synthetic.compiled import Array
 
-class Rows:
-    """`rows.name` is the value of every pixel's image: (f), or (f, k) where the table has columns."""
+Row = Any  # one record; mypy knows no fields
 
-    def __init__(self, tables: Mapping[str, Tensor], image: Int[Tensor, "f"]) -> None:
-        self._tables, self._image, self._known = tables, image, dict[str, Tensor]()
 
-    def __getattr__(self, name: str) -> Tensor:
-        if name.startswith("_"):
-            raise AttributeError(name)
-        if name not in self._known:
-            table = self._tables[name]
-            if table.dim() == 1:
-                self._known[name] = table.index_select(0, self._image)
-            else:  # column by column: picking rows of a few numbers is several times slower
-                columns = table.flatten(1).t().index_select(1, self._image)
-                self._known[name] = columns.t().unflatten(1, table.shape[1:])
-        return self._known[name]
+def records(tables: Mapping[str, Tensor]) -> Array:
+    """The record of every image (b), with the tables' names; numbers are float64 or int64."""
+    values = {
+        name: table.numpy().astype(np.float64 if table.is_floating_point() else np.int64)
+        for name, table in tables.items()
+    }
+    fields = tuple((name, value.dtype.str, value.shape[1:]) for name, value in values.items())
+    found = np.empty(len(next(iter(values.values()))), _kind(fields))
+    for name, value in values.items():
+        found[name] = value
+    return found
 
-    def any(self, name: str) -> bool:
-        """Whether the value is above 0 in any image."""
-        return bool((self._tables[name] > 0).any())
 
-    def at(self, rows: Tensor) -> Rows:
-        """The same of some pixels."""
-        return Rows(self._tables, self._image.index_select(0, rows))
-
-    def looked_up(self, name: str, column: Int[Tensor, "f"]) -> Tensor:
-        """One column of a table (b, k) for every pixel."""
-        table = self._tables[name]
-        return table.reshape(-1).index_select(0, torch.add(column, self._image, alpha=table.shape[1]))
+@lru_cache(maxsize=8)
+def _kind(fields: tuple[tuple[str, str, tuple[int, ...]], ...]) -> np.dtype:
+    """Always the same object: compiled loops know it by what it is."""
+    return np.dtype(list(fields), align=True)

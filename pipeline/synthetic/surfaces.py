@@ -26,10 +26,11 @@ LENS = (7, 33)
 X, Y, AZIMUTH, FRONT, SHADOW, BEARD, FLUSH, WRINKLE = range(8)  # columns of the table
 ELSEWHERE = 99.0  # x, y of texels that are not on the head
 SHELL_STEP = 2  # rows and columns of the head for one of the shell
+HEAD, EARS, HAIR, HAT, PEAK, FRAMES, LENSES = range(7)  # materials
 MATERIALS = {
-    **{"head": "head", "left_ear": "ears", "right_ear": "ears", "hair": "hair", "hat": "hat", "brim": "brim"},
-    **dict.fromkeys(("left_ring", "right_ring", "bridge", "left_temple", "right_temple"), "frames"),
-    **dict.fromkeys(("left_lens", "right_lens"), "lenses"),
+    **{"head": HEAD, "left_ear": EARS, "right_ear": EARS, "hair": HAIR, "hat": HAT, "brim": PEAK},
+    **dict.fromkeys(("left_ring", "right_ring", "bridge", "left_temple", "right_temple"), FRAMES),
+    **dict.fromkeys(("left_lens", "right_lens"), LENSES),
 }  # what each surface is made of
 CLOSED = ("head", "hair", "hat")  # their last column's neighbour is the first
 
@@ -43,17 +44,9 @@ class Layout:
     quads: dict[str, slice]
     corners: Int[Tensor, "4 q"]  # above left, above right, below left, below right
     hollow: Bool[Tensor, "q"]  # seen from the front alone: what it encloses is never seen
-    materials: Int[Tensor, "q"]  # in the order in which MATERIALS first names them
-    texels: Float[Tensor, "8 t"]
-    strands: dict[str, Float[Tensor, "8 u"]]  # the texels of shells, SHELL_CUTS a side
-
-    def look_up(self, name: str, quad: Int[Tensor, "k"], s: Int[Tensor, "k"], t: Int[Tensor, "k"]) -> Tensor:
-        """Columns (8, k) of the table at s along and t down (0..255) the quads of one surface."""
-        table, cuts, first = self.texels, CUTS, 0
-        if name in self.strands:
-            table, cuts, first = self.strands[name], SHELL_CUTS, self.quads[name].start
-        cell = ((t * cuts) >> 8) * cuts + ((s * cuts) >> 8)
-        return table.index_select(1, (quad - first) * (cuts * cuts) + cell)
+    materials: Int[Tensor, "q"]
+    texels: Float[Tensor, "t 8"]  # CUTS x CUTS a quad, line by line
+    strands: dict[str, Float[Tensor, "u 2"]]  # y and azimuth of the texels of shells, SHELL_CUTS a side
 
 
 def layout(head: tuple[int, int], shell: tuple[int, int], hat: tuple[int, int]) -> tuple[Layout, int]:
@@ -74,15 +67,14 @@ def layout(head: tuple[int, int], shell: tuple[int, int], hat: tuple[int, int]) 
         start, first = start + rows * columns, first + corners[-1].shape[1]
     hollow = torch.zeros(first, dtype=torch.bool)
     hollow[quads["head"]] = True
-    kinds = list(dict.fromkeys(MATERIALS.values()))
     materials = torch.zeros(first, dtype=torch.uint8)
     for name, span in quads.items():
-        materials[span] = kinds.index(MATERIALS[name])
-    empty = torch.zeros(8, 0)
+        materials[span] = MATERIALS[name]
+    empty = torch.zeros(0, 8)
     return Layout(shapes, vertices, quads, torch.cat(corners, 1), hollow, materials, empty, {}), start
 
 
-def texels(layout: Layout, fine: Template, features: Features) -> Tensor:
+def texels(layout: Layout, fine: Template, features: Features) -> Float[Tensor, "t 8"]:
     """The table of all quads but those of shells; `fine` is the template in the middles of the texels."""
     table = torch.zeros(layout.corners.shape[1], CUTS * CUTS, 8)
     table[:, :, X] = table[:, :, Y] = ELSEWHERE
@@ -105,7 +97,7 @@ def texels(layout: Layout, fine: Template, features: Features) -> Tensor:
         hollow = 1 - 0.6 * bell(out, 0.5, 0.17) * bell(up, 0.1, 0.5) - 0.3 * bell(out, 0.0, 0.12)
         table[layout.quads[name], :, SHADOW] = _by_quad((hollow,))[:, :, 0]
         table[layout.quads[name], :, FLUSH] = 0.35
-    return table.view(-1, 8).t().contiguous()
+    return table.view(-1, 8)
 
 
 def _cells(shape: tuple[int, int]) -> tuple[Grid, Grid]:
@@ -116,11 +108,9 @@ def _cells(shape: tuple[int, int]) -> tuple[Grid, Grid]:
     return rows, columns
 
 
-def strands(shell: Template) -> Float[Tensor, "8 u"]:
+def strands(shell: Template) -> Float[Tensor, "u 2"]:
     """The table of a shell; `shell` is the template in the middles of its texels."""
-    none = np.zeros(shell.shape)
-    grids = (shell.x, shell.y, shell.azimuth, none, none + 1, none, none, none)
-    return _by_quad(grids, SHELL_CUTS).view(-1, 8).t().contiguous()
+    return _by_quad((shell.y, shell.azimuth), SHELL_CUTS).view(-1, 2)
 
 
 def _by_quad(grids: tuple[Grid, ...], cuts: int = CUTS) -> Tensor:

@@ -13,7 +13,7 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from pipeline.synthetic import features, hair, identity, modes, places, shade, surfaces
+from pipeline.synthetic import cloth, features, hair, identity, modes, places, surfaces
 from pipeline.synthetic import template as templates
 
 ROWS, COLUMNS = 98, 96
@@ -40,7 +40,8 @@ class Tables:
     stiff: Float[Tensor, "n"]
     quad_y: dict[str, Tensor]  # template heights of the middles of the quads of head and hair
     quad_strand: dict[str, Tensor]  # and the strands of hair they lie on
-    texel_strand: dict[str, Tensor]  # the strands that the texels of shells lie on
+    texel_y: dict[str, Tensor]  # template heights of the texels of shells
+    texel_strand: dict[str, Tensor]  # and the strands they lie on
     outline: Int[Tensor, "k"]
     masked: Bool[Tensor, "68"]  # landmarks that a face mask covers
     anchors: list[int]  # vertices: the eyes, the nose's bridge, beside the ears, the forehead
@@ -83,7 +84,8 @@ def tables() -> Tables:
         stiff=_stiff(head, layout, vertices, shells["hair"]),
         quad_y=quad_y,
         quad_strand=quad_strand,
-        texel_strand={name: hair.strand(table[surfaces.AZIMUTH]) for name, table in strands.items()},
+        texel_y={name: table[:, 0].contiguous() for name, table in strands.items()},
+        texel_strand={name: hair.strand(table[:, 1]).int() for name, table in strands.items()},
         outline=_outline(head),
         masked=_masked(head),
         anchors=_anchors(head),
@@ -122,7 +124,7 @@ def _outwards(mean: Tensor) -> Float[Tensor, "3 texels"]:
 def _masked(head: templates.Template) -> Bool[Tensor, "68"]:
     row, column = places.fixed(head).double().numpy()
     x, y = (places.interpolated(grid, row, column) for grid in (head.x, head.y))
-    return shade.masked(torch.from_numpy(x), torch.from_numpy(y))
+    return torch.tensor([cloth.masked(*place) for place in zip(x, y, strict=True)])
 
 
 def _anchors(head: templates.Template) -> list[int]:
@@ -133,13 +135,9 @@ def _anchors(head: templates.Template) -> list[int]:
 
 def _quads(layout: surfaces.Layout) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
     """Template heights and strands of the middles of quads of the head and of the hair."""
-    cuts = {"head": surfaces.CUTS, "hair": surfaces.SHELL_CUTS}
-    texels = {
-        "head": layout.texels[:, : layout.quads["head"].stop * surfaces.CUTS**2],
-        "hair": layout.strands["hair"],
-    }
-    middle = {
-        name: table.view(8, -1, cuts[name] ** 2)[:, :, cuts[name] ** 2 // 2] for name, table in texels.items()
-    }
-    heights = {name: table[surfaces.Y].contiguous() for name, table in middle.items()}
-    return heights, {name: hair.strand(table[surfaces.AZIMUTH]) for name, table in middle.items()}
+    heads = layout.texels[: layout.quads["head"].stop * surfaces.CUTS**2, [surfaces.Y, surfaces.AZIMUTH]]
+    texels = {"head": heads.view(-1, surfaces.CUTS**2, 2)}
+    texels["hair"] = layout.strands["hair"].view(-1, surfaces.SHELL_CUTS**2, 2)
+    middle = {name: table[:, table.shape[1] // 2] for name, table in texels.items()}
+    heights = {name: table[:, 0].contiguous() for name, table in middle.items()}
+    return heights, {name: hair.strand(table[:, 1]) for name, table in middle.items()}

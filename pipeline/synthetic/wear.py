@@ -13,7 +13,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from pipeline.synthetic.hair import Shell, step
-from pipeline.synthetic.rows import Rows
+from pipeline.synthetic.rows import Row
 from pipeline.synthetic.surfaces import BRIDGE, BRIM, LENS, RING, TEMPLE
 from pipeline.synthetic.template import AXIS
 
@@ -38,12 +38,12 @@ def hat_edge(azimuth: Tensor, brim: bool) -> Tensor:
     return (CAP_EDGE if brim else KNITTED_EDGE) - BACK_LOWER * step(azimuth.abs(), 0.6, 2.2)
 
 
-def hat(shell: Shell, head: Float[Tensor, "3 n"], photos: Rows) -> Float[Tensor, "3 h"]:
+def hat(shell: Shell, head: Float[Tensor, "3 n"], photos: Row) -> Float[Tensor, "3 h"]:
     """The crown of a hat around a shaped head."""
     high = step(shell.y, 5.5, 11.0)
-    thick = 0.75 + (0.35 if photos.brim > 0 else 0.6) * high
-    roll = 0.0 if photos.brim > 0 else 0.35
-    edge = hat_edge(shell.azimuth, bool(photos.brim > 0))
+    thick = 0.75 + (0.35 if photos["brim"] > 0 else 0.6) * high
+    roll = 0.0 if photos["brim"] > 0 else 0.35
+    edge = hat_edge(shell.azimuth, bool(photos["brim"] > 0))
     thick = thick + roll * (1 - step(shell.y - edge, 1.2, 1.6))
     return head.index_select(1, shell.base) + shell.outwards * thick
 
@@ -69,8 +69,8 @@ class Frame:
     thick: float
 
     @classmethod
-    def of(cls, photos: Rows) -> Frame:
-        wide, high, shape = photos.frame[0, 2:].tolist()
+    def of(cls, photos: Row) -> Frame:
+        wide, high, shape = photos["frame"][2:].tolist()
         return cls(2.2 + 0.35 * wide, 1.45 + 0.6 * high, 0.5 + 0.5 * shape, 0.07 + 0.13 * abs(wide - high))
 
 

@@ -31,17 +31,29 @@ def test_turn_keeps_its_centre_and_multiplies_the_rest():
     matrix = camera.rotation(*torch.tensor([[20.0, -60.0], [5.0, 10.0], [0.0, 30.0]]))
     points = torch.randn(2, 3, 7) * 10
     centre = torch.tensor(camera.CENTRE)[None, :, None]
-    torch.testing.assert_close(camera.turn(matrix, points), matrix @ (points - centre), atol=1e-4, rtol=0)
+    body, stiff = matrix.flip(0), torch.tensor([1.0, 1.0, 0.0, 0.0, 0.3, 0.6, 0.9])
+    wanted = matrix @ (points - centre) * stiff + body @ (points - centre) * (1 - stiff)
+    torch.testing.assert_close(camera.turn(matrix, points, body, stiff), wanted, atol=1e-4, rtol=0)
+
+
+def test_pixels_are_those_of_a_pinhole():
+    points = torch.randn(2, 3, 5, generator=torch.Generator().manual_seed(1)) * 10
+    scale, origin = torch.tensor([3.0, 4.0]), torch.tensor([[50.0, 60.0], [0.0, 1.0]])
+    x, y, z = points.double().unbind(1)
+    factor = scale[:, None] * camera.DISTANCE / (camera.DISTANCE - z)
+    wanted = torch.stack([origin[:, :1] + x * factor, origin[:, 1:] - y * factor, z], 1)
+    found = camera.Frame(scale, origin).pixels(points)
+    torch.testing.assert_close(found.double(), wanted, atol=1e-4, rtol=0)
 
 
 def test_signs_in_the_image():
     """A nose before the centre, a crown above it: where do they move?"""
-    points = torch.tensor([[0.0, 0.0, 8.0], [0.0, 10.0, -2.0]]).t()[None]
+    points = torch.tensor([[[0.0, 0.0], [0.0, 10.0], [8.0, -2.0]]])
     frame = camera.Frame(torch.ones(1), torch.zeros(1, 2))
 
     def pixels(yaw=0.0, pitch=0.0, roll=0.0):
         matrix = camera.rotation(*(torch.tensor([angle]) for angle in (yaw, pitch, roll)))
-        return frame.pixels(camera.turn(matrix, points))[0]
+        return frame.pixels(camera.turn(matrix, points, matrix, torch.ones(2)))[0]
 
     rest = pixels()
     assert pixels(yaw=20.0)[0, 0] > rest[0, 0] + 1  # right

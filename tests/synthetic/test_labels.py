@@ -42,13 +42,13 @@ def test_landmarks_are_projections_of_points_of_the_drawn_surface(drawn):
     _, found = figures(drawn)
     for row, (each, shot) in enumerate(zip(found, shots, strict=True)):
         marks = each.marks.double()
-        one = look.Rows(vars(photos), torch.tensor([row]))
-        scale = draw.frame / camera.FRAME * one.zoom.double()
+        zoom, roll, shift = (getattr(photos, name)[row].double() for name in ("zoom", "roll", "shift"))
+        scale = draw.frame / camera.FRAME * zoom
         flat = marks[:2] * torch.tensor([[1.0], [-1.0]]) * camera.DISTANCE / (camera.DISTANCE - marks[2])
         five = [flat[:, 36:42].mean(1), flat[:, 42:48].mean(1), flat[:, 30], flat[:, 48], flat[:, 54]]
-        roll = torch.deg2rad(one.roll.double())
-        up = torch.cat([torch.sin(roll), -torch.cos(roll)]) * camera.LIFT
-        middle = draw.frame * (0.5 + one.shift[0].double())
+        roll = torch.deg2rad(roll)
+        up = torch.stack([torch.sin(roll), -torch.cos(roll)]) * camera.LIFT
+        middle = draw.frame * (0.5 + shift)
         expected = (
             (flat - (torch.stack(five).mean(0) + up)[:, None]) * scale + middle[:, None]
         ) / SUPERSAMPLING
@@ -93,8 +93,7 @@ def test_visibility_agrees_with_rays(drawn):
         quads = torch.cat([torch.arange(layout.quads[n].start, layout.quads[n].stop) for n in bare.shown])
         seen = raster.empty(draw.frame)
         raster.draw(seen, bare.screen, layout.corners, layout.hollow, quads)
-        depth = raster.depths(raster.closed(seen), layout.quads["head"])
-        ours = labels.visible(bare.spots, bare.marks[2], depth).numpy()
+        ours = labels.visible(bare.spots, bare.marks[2], raster.closed(seen), layout.quads["head"]).numpy()
         inside = ((bare.spots > 0) & (bare.spots < draw.frame)).all(0).numpy()
         agree.append((ours == rays(bare, draw, layout.corners, quads))[inside])
         assert np.asarray(shot.visible68)[~inside].sum() == 0

@@ -101,7 +101,7 @@ def test_a_trimmed_surface_ends_at_its_tips_and_its_top():
     screen, corners = plane(0.0, tilt=0.0, side=2, scale=8.0)
     row, column = torch.meshgrid(torch.arange(8), torch.arange(8), indexing="ij")
     trim = raster.Trim(
-        (row + 0.5).reshape(-1), (column >= 4).long().reshape(-1), torch.tensor([2.0, 5.0]), 7.0, 0, 8
+        (row + 0.5).reshape(-1), (column >= 4).int().reshape(-1), torch.tensor([2.0, 5.0]), 7.0, 0, 8
     )
     seen = shown(screen, corners, 40, trim=trim) >= 0
     assert seen[12:28, 12:20].any(1).nonzero()[:, 0].tolist() == list(range(4, 14))
