@@ -28,6 +28,9 @@ FARTHEST = np.float32((1 << 20) - 1)  # steps
 HALF, ONE, ALONG = np.float32(0.5), np.float32(1), np.float32(256)
 STEPS, RANGE = np.float32(DEPTH_STEPS), np.float32(DEPTH_RANGE)
 
+Point = tuple[np.float32, np.float32, np.float32]  # pixel x, pixel y, depth
+Trimmed = tuple[Array, Array, Array, np.float32, int, int]  # the fields of `Trim`
+
 
 @dataclass(frozen=True)
 class Trim:
@@ -61,66 +64,85 @@ def draw(
     trim: Trim = WHOLE,
 ) -> None:
     """Draws `quads` over what is `seen`, in place; `screen` is pixel x, y and depth (cm) of vertices."""
-    where = trim.y.numpy(), trim.strand.numpy(), trim.tips.numpy(), np.float32(trim.top)
-    surface = screen.numpy(), corners.numpy(), hollow.numpy(), quads.numpy()
-    _draw(seen.numpy(), *surface, *where, trim.first, trim.cuts)
+    where = (
+        trim.y.numpy(),
+        trim.strand.numpy(),
+        trim.tips.numpy(),
+        np.float32(trim.top),
+        trim.first,
+        trim.cuts,
+    )
+    _draw(seen.numpy(), screen.numpy(), corners.numpy(), hollow.numpy(), quads.numpy(), where)
 
 
 @compiled
-def _draw(
-    seen: Array,
-    screen: Array,
-    corners: Array,
-    hollow: Array,
-    quads: Array,
-    y: Array,
-    strand: Array,
-    tips: Array,
-    top: np.float32,
-    first: int,
-    cuts: int,
-) -> None:
+def _draw(seen: Array, screen: Array, corners: Array, hollow: Array, quads: Array, trim: Trimmed) -> None:
     for quad in quads:
-        a, b, c, d = corners[0, quad], corners[1, quad], corners[2, quad], corners[3, quad]
-        ax, bx, cx, dx = screen[0, a], screen[0, b], screen[0, c], screen[0, d]
-        ay, by, cy, dy = screen[1, a], screen[1, b], screen[1, c], screen[1, d]
-        beyond = max(ax, bx, cx, dx) < 0 or max(ay, by, cy, dy) < 0
-        beyond |= min(ax, bx, cx, dx) >= seen.shape[1] or min(ay, by, cy, dy) >= seen.shape[0]
-        inside_out = (dx - ax) * (cy - by) - (dy - ay) * (cx - bx) <= 0
-        if beyond or (hollow[quad] and inside_out):
+        a, b = _point(screen, corners[0, quad]), _point(screen, corners[1, quad])
+        c, d = _point(screen, corners[2, quad]), _point(screen, corners[3, quad])
+        if _beyond(a, b, c, d, seen.shape) or (hollow[quad] and _inside_out(a, b, c, d)):
             continue
-        az, bz, cz, dz = screen[2, a], screen[2, b], screen[2, c], screen[2, d]
-        columns = _cuts(bx - ax, by - ay, dx - cx, dy - cy)
-        lines = _cuts(cx - ax, cy - ay, dx - bx, dy - by)
-        for line in range(lines):
-            t = (np.float32(line) + HALF) / np.float32(lines)
-            left_x, left_y, left_z = ax + (cx - ax) * t, ay + (cy - ay) * t, az + (cz - az) * t
-            wide_x = bx + (dx - bx) * t - left_x
-            wide_y = by + (dy - by) * t - left_y
-            wide_z = bz + (dz - bz) * t - left_z
-            for column in range(columns):
-                s = (np.float32(column) + HALF) / np.float32(columns)
-                px, py = int(np.floor(left_x + wide_x * s)), int(np.floor(left_y + wide_y * s))
-                if px < 0 or py < 0 or px >= seen.shape[1] or py >= seen.shape[0]:
-                    continue
-                steps = np.int64(min(max((left_z + wide_z * s + RANGE) * STEPS, np.float32(0)), FARTHEST))
-                along, down = np.int64(s * ALONG), np.int64(t * ALONG)
-                key = (steps << DEPTH_SHIFT) | (quad << QUAD_SHIFT) | (down << DOWN_SHIFT) | along
-                if key <= seen[py, px]:
-                    continue
-                if cuts:
-                    cell = ((down * cuts) >> 8) * cuts + ((along * cuts) >> 8)
-                    texel = (quad - first) * (cuts * cuts) + cell
-                    if y[texel] < tips[strand[texel]] or y[texel] > top:
-                        continue
-                seen[py, px] = key
+        _fill(seen, (a, b, c, d), quad, trim)
 
 
 @compiled
-def _cuts(one_x: np.float32, one_y: np.float32, other_x: np.float32, other_y: np.float32) -> int:
-    """Into how many samples a side is cut: less than a pixel each."""
-    longer = max(max(abs(one_x), abs(one_y)), max(abs(other_x), abs(other_y)))
-    return int(min(max(np.ceil(longer * FINE), ONE), MOST))
+def _fill(seen: Array, quad: tuple[Point, Point, Point, Point], number: int, trim: Trimmed) -> None:
+    """Shows a quad's samples where nothing is nearer. No call in here takes an array: it would be counted."""
+    (a, b, c, d), (y, strand, tips, top, first, cuts) = quad, trim
+    columns, lines = _cuts(a, b, c, d), _cuts(a, c, b, d)
+    for line in range(lines):
+        t = (np.float32(line) + HALF) / np.float32(lines)
+        left, right, down = _between(a, c, t), _between(b, d, t), np.int64(t * ALONG)
+        for step in range(columns):
+            s = (np.float32(step) + HALF) / np.float32(columns)
+            at, along = _between(left, right, s), np.int64(s * ALONG)
+            row, column = int(np.floor(at[1])), int(np.floor(at[0]))
+            if row < 0 or column < 0 or row >= seen.shape[0] or column >= seen.shape[1]:
+                continue
+            steps = np.int64(min(max((at[2] + RANGE) * STEPS, np.float32(0)), FARTHEST))
+            key = (steps << DEPTH_SHIFT) | (number << QUAD_SHIFT) | (down << DOWN_SHIFT) | along
+            if key <= seen[row, column]:
+                continue
+            if cuts:
+                cell = ((down * cuts) >> 8) * cuts + ((along * cuts) >> 8)
+                texel = (number - first) * (cuts * cuts) + cell
+                if y[texel] < tips[strand[texel]] or y[texel] > top:
+                    continue
+            seen[row, column] = key
+
+
+@compiled
+def _point(screen: Array, vertex: int) -> Point:
+    return screen[0, vertex], screen[1, vertex], screen[2, vertex]
+
+
+@compiled
+def _between(one: Point, other: Point, share: np.float32) -> Point:
+    return (
+        one[0] + (other[0] - one[0]) * share,
+        one[1] + (other[1] - one[1]) * share,
+        one[2] + (other[2] - one[2]) * share,
+    )
+
+
+@compiled
+def _beyond(a: Point, b: Point, c: Point, d: Point, frame: tuple[int, ...]) -> bool:
+    """Whether a quad lies wholly outside the frame."""
+    right, bottom = max(a[0], b[0], c[0], d[0]), max(a[1], b[1], c[1], d[1])
+    left, top = min(a[0], b[0], c[0], d[0]), min(a[1], b[1], c[1], d[1])
+    return bool(right < 0 or bottom < 0 or left >= frame[1] or top >= frame[0])
+
+
+@compiled
+def _inside_out(a: Point, b: Point, c: Point, d: Point) -> bool:
+    return bool((d[0] - a[0]) * (c[1] - b[1]) - (d[1] - a[1]) * (c[0] - b[0]) <= 0)
+
+
+@compiled
+def _cuts(a: Point, b: Point, c: Point, d: Point) -> int:
+    """Into how many samples the sides from a to b and from c to d are cut: less than a pixel each."""
+    one, other = max(abs(b[0] - a[0]), abs(b[1] - a[1])), max(abs(d[0] - c[0]), abs(d[1] - c[1]))
+    return int(min(max(np.ceil(max(one, other) * FINE), ONE), MOST))
 
 
 def closed(seen: Int[Tensor, "s s"]) -> Int[Tensor, "s s"]:

@@ -56,13 +56,7 @@ def tables() -> Tables:
         "hair": surfaces.shell(head, outwards, LONGEST),
         "hat": surfaces.shell(head, outwards, HAT_LOWEST),
     }
-    layout, vertices = surfaces.layout(head.shape, shells["hair"].shape, shells["hat"].shape)
-    fine = templates.make_within(ROWS, COLUMNS, surfaces.CUTS)
-    cut = {
-        name: templates.make_at(*surfaces.shell_texels(ROWS, COLUMNS, shells[name].shape)) for name in shells
-    }
-    strands = {name: surfaces.strands(shell) for name, shell in cut.items()}
-    layout = replace(layout, texels=surfaces.texels(layout, fine, features.make(fine)), strands=strands)
+    layout, vertices = _layout(head, shells)
     shape = {name: _flat(mode) for name, mode in modes.shape_modes(head).items()}
     quad_y, quad_strand = _quads(layout)
     return Tables(
@@ -84,12 +78,24 @@ def tables() -> Tables:
         stiff=_stiff(head, layout, vertices, shells["hair"]),
         quad_y=quad_y,
         quad_strand=quad_strand,
-        texel_y={name: table[:, 0].contiguous() for name, table in strands.items()},
-        texel_strand={name: hair.strand(table[:, 1]).int() for name, table in strands.items()},
+        texel_y={name: table[:, 0].contiguous() for name, table in layout.strands.items()},
+        texel_strand={name: hair.strand(table[:, 1]).int() for name, table in layout.strands.items()},
         outline=_outline(head),
         masked=_masked(head),
         anchors=_anchors(head),
     )
+
+
+def _layout(head: templates.Template, shells: dict[str, hair.Shell]) -> tuple[surfaces.Layout, int]:
+    """The layout with its texels, and the number of vertices."""
+    bare, vertices = surfaces.layout(head.shape, shells["hair"].shape, shells["hat"].shape)
+    fine = templates.make_within(ROWS, COLUMNS, surfaces.CUTS)
+    strands = {
+        name: surfaces.strands(templates.make_at(*surfaces.shell_texels(ROWS, COLUMNS, shell.shape)))
+        for name, shell in shells.items()
+    }
+    texels = surfaces.texels(bare, fine, features.make(fine))
+    return replace(bare, texels=texels, strands=strands), vertices
 
 
 def _stiff(
