@@ -22,7 +22,8 @@ Function = TypeVar("Function", bound=Callable[..., Any])
 
 def compiled(function: Function) -> Function:
     """`function` of numpy arrays and numbers as machine code: one thread, IEEE arithmetic as written."""
-    dispatcher: Any = numba.njit(function, fastmath=False, error_model="numpy")
+    options: dict[str, Any] = dict(fastmath=False, error_model="numpy", no_cfunc_wrapper=True)
+    dispatcher: Any = numba.njit(**options)(function)
     dispatcher._cache = _Cache(function)
     return cast(Function, dispatcher)
 
