@@ -34,8 +34,8 @@ def main(run: stage.Run) -> None:
                     rows = pa.Table.from_pandas(frame, preserve_index=False)
                     records.write_parquet(out / f"{table}.parquet", rows.replace_schema_metadata())
                 if result.curves:
-                    files.write_json(out / "roc.json", result.curves)
-                    figures.roc(result.curves, out / "roc.png")
+                    files.write_json(out / f"{protocol}_roc.json", result.curves)
+                    figures.roc(result.curves, out / f"{protocol}_roc.png")
                 progress.advance()
     run.metrics(metrics)
     for picture in sorted((run.prepared / "evaluate" / name).glob("*.png")):

@@ -11,16 +11,15 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from pipeline.evaluate import cost, curves, embed, intervals, vectors
+from pipeline.evaluate import cost, curves, embed, intervals, scored, templated, vectors
 from pipeline.evaluate.folds import contiguous_folds, kfold
 from pipeline.loader import Faces
 from pipeline.model import Model
-from pipeline.protocols import Verified
+from pipeline.protocols import Pooled, Searched, Verified
 from pipeline.records import Dataset
 from pipeline.runtime import Runtime
 
 SEED = 0  # of the bootstrap: the same draws for every model
-POINTS = 200  # of a ROC as it is kept for pictures
 
 
 class ModelBench:
@@ -63,6 +62,41 @@ class ModelBench:
         who = intervals.people(pairs, dict(zip(ids, frame["identity"], strict=True)))
         return verified(pairs, scores, who, list(fars), bootstrap)
 
+    def pool(self, dataset: str, members: pd.DataFrame, *, flip: str, keep_norm: bool) -> Pooled:
+        ids = self.datasets[dataset].frame(["sample_id"])["sample_id"]
+        rows = pd.Index(ids).get_indexer(members["sample_id"])
+        if (rows < 0).any():
+            raise KeyError(f"{members['sample_id'].iloc[int(np.argmin(rows))]} is no face of {dataset}")
+        return templated.pool(self.embeddings(dataset)[rows], members, cast(vectors.Flip, flip), keep_norm)
+
+    def verify_templates(
+        self, pooled: Pooled, pairs: pd.DataFrame, *, fars: Sequence[float], bootstrap: int
+    ) -> Verified:
+        return templated.verify(pooled, pairs, fars, bootstrap, SEED)
+
+    def search(
+        self,
+        pooled: Pooled,
+        galleries: Mapping[str, pd.DataFrame],
+        *,
+        ranks: Sequence[int],
+        fpirs: Sequence[float],
+        open_rank: int,
+        fars: Sequence[float],
+    ) -> Searched:
+        return templated.search(pooled, galleries, ranks, fpirs, open_rank, fars)
+
+    def search_distractors(
+        self,
+        pooled: Pooled,
+        search: pd.DataFrame,
+        *,
+        sizes: Sequence[int],
+        ranks: Sequence[int],
+        fars: Sequence[float],
+    ) -> Searched:
+        return templated.among_distractors(pooled, search, sizes, ranks, fars)
+
     def size(self) -> dict[str, Any]:
         return cost.size(self.model.recogniser, self.onnx)
 
@@ -80,19 +114,16 @@ def verified(
     """Every number of one scored list."""
     folds = kfold(scores, who.same, pairs["fold"].to_numpy())
     curve = curves.roc(scores, who.same)
-    tars = [curves.tar_at_far(curve, far) for far in fars]
     accuracy: dict[str, Any] = {"mean": folds.mean, "std": folds.std, "low": None, "high": None}
     if bootstrap:
         sampled = intervals.accuracy_draws(folds.correct[None], who, bootstrap, SEED)[0]
-        accuracy |= _ends(intervals.interval(sampled))
-        sampled = intervals.tar_draws(scores, who, fars, bootstrap, SEED)
-        tars = [tar | _tar_ends(tar, draws) for tar, draws in zip(tars, sampled, strict=True)]
+        accuracy |= scored.ends(intervals.interval(sampled))
     in_folds = pd.Series(np.tile(pairs["fold"], 2)).groupby(np.concatenate([who.a, who.b])).nunique()
     metrics = {
         "accuracy": accuracy,
         "fold_accuracy": folds.accuracy.tolist(),
         "fold_threshold": folds.threshold.tolist(),
-        "tar_at_far": tars,
+        "tar_at_far": scored.tars(curve, scores, who, fars, bootstrap, SEED),
         "eer": curves.eer(curve),
         "auc": curves.auc(curve),
         "genuine": curve.genuine,
@@ -103,24 +134,4 @@ def verified(
     table = pairs[["fold", "a", "b", "same"]].assign(
         score=scores.astype(np.float32), correct=folds.correct, person_a=who.a, person_b=who.b
     )
-    return Verified(metrics, table, thin(curve))
-
-
-def _ends(found: tuple[float, float] | None) -> dict[str, float | None]:
-    low, high = found or (None, None)
-    return {"low": low, "high": high}
-
-
-def _tar_ends(tar: dict[str, Any], draws: npt.NDArray[np.float64]) -> dict[str, float | None]:
-    return _ends(None if tar["tar"] is None else intervals.interval(draws))
-
-
-def thin(curve: curves.Roc, points: int = POINTS) -> dict[str, list[float]]:
-    """At most about `points` points of the curve: evenly spaced in FAR and in its logarithm."""
-    count = len(curve.far)
-    wanted = np.concatenate(
-        [np.linspace(0, 1, points // 2), np.logspace(-np.log10(max(2, curve.impostors)), 0, points // 2)]
-    )
-    chosen = np.clip(np.searchsorted(curve.far, wanted, side="right") - 1, 0, count - 1)
-    chosen = np.unique(np.concatenate([[0, count - 1], chosen]))
-    return {"far": curve.far[chosen].tolist(), "tar": curve.tar[chosen].tolist()}
+    return Verified(metrics, table, scored.thin(curve))

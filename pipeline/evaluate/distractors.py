@@ -85,7 +85,10 @@ def megaface(
     ranks: Sequence[int] = (1, 10),
     fars: Sequence[float] = (1e-6,),
 ) -> dict[str, Any]:
-    """CMC at each number of distractors, and TAR at each FAR with as many as the largest of them."""
+    """CMC at each number of distractors, and TAR at each FAR with as many as the largest of them.
+
+    `rank` is that of every pair (i, j) = (`probe`, `mate`) among all of them; max(ranks) + 1: that or more.
+    """
     sizes, depth = sorted(sizes), max(ranks)
     unit = normalise(probes)
     probe, mate = mates(people, people)
@@ -97,6 +100,7 @@ def megaface(
     roc.genuine.keep = roc.genuine.highest.keep = len(genuine)
     roc.genuine.add(genuine[probe < mate])
     cmc: dict[int, dict[int, float]] = {}
+    rank = np.ones(len(probe), np.int64)
     for seen, scores in _scores(unit, distractors, sizes):
         sought.add(scores)
         roc.impostors.add(scores)
@@ -104,7 +108,8 @@ def megaface(
             rank = sought.ranks(probe, genuine.astype(np.float64) - TIED)
             cmc[seen] = {int(k): float((rank <= k).mean()) for k in ranks}
     tars = [roc.tar_at_far(far) for far in fars]
-    return {"cmc": cmc, "tar_at_far": tars, "pairs": len(probe), "probes": len(unit)}
+    told = {"cmc": cmc, "tar_at_far": tars, "pairs": len(probe), "probes": len(unit)}
+    return {**told, "probe": probe, "mate": mate, "score": genuine, "rank": rank}
 
 
 def _roc(far: float, impostors: int) -> StreamingRoc:

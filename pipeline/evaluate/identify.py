@@ -134,18 +134,27 @@ def identify(
     answer: dict[str, Any] = {}
     for name, (gallery, people) in galleries.items():
         found = search(probes, probe_people, gallery, people)
-        curve = open_set(found, open_rank) if not found.mated.all() else None
-        answer[name] = {
-            "gallery": found.gallery,
-            "mated": int(found.mated.sum()),
-            "non_mated": int((~found.mated).sum()),
-            "cmc": cmc(found, ranks),
-            "tpir": [] if curve is None else [tpir_at_fpir(curve, fpir) for fpir in fpirs],
-        }
-    return {"galleries": answer, "mean": _mean(list(answer.values()), ranks, fpirs)}
+        answer[name] = measured(found, ranks, fpirs, open_rank)
+    return {"galleries": answer, "mean": mean(list(answer.values()), ranks, fpirs)}
 
 
-def _mean(each: list[dict[str, Any]], ranks: Sequence[int], fpirs: Sequence[float]) -> dict[str, Any]:
+def measured(
+    found: Found, ranks: Sequence[int], fpirs: Sequence[float], open_rank: int = 1
+) -> dict[str, Any]:
+    """CMC of one gallery's mated probes, and TPIR at FPIR where some have no mate."""
+    curve = open_set(found, open_rank) if not found.mated.all() else None
+    return {
+        "gallery": found.gallery,
+        "mated": int(found.mated.sum()),
+        "non_mated": int((~found.mated).sum()),
+        "cmc": cmc(found, ranks),
+        "tpir": [] if curve is None else [tpir_at_fpir(curve, fpir) for fpir in fpirs],
+    }
+
+
+def mean(each: list[dict[str, Any]], ranks: Sequence[int], fpirs: Sequence[float]) -> dict[str, Any]:
+    """Means over galleries of what `measured` gave; None where a gallery has no such number."""
+
     def over(values: Iterator[float | None]) -> float | None:
         known = list(values)
         return None if any(value is None for value in known) else float(np.mean(np.asarray(known, float)))

@@ -11,7 +11,10 @@ from dataclasses import dataclass, field
 from typing import Any
 from typing import Protocol as Interface
 
+import numpy as np
+import numpy.typing as npt
 import pandas as pd
+from jaxtyping import Float
 
 from pipeline.records import Dataset
 
@@ -35,6 +38,30 @@ class Verified:
     curve: dict[str, list[float]]
 
 
+@dataclass(frozen=True)
+class Pooled:
+    """Templates as the model sees them: their names, whose they are, a unit vector each."""
+
+    names: pd.Index
+    people: npt.NDArray[Any]
+    unit: Float[np.ndarray, "templates d"]
+
+    def rows(self, wanted: pd.Series) -> npt.NDArray[np.int64]:
+        """Where the named templates stand; one that is not there is an error."""
+        found = self.names.get_indexer(pd.Index(wanted))
+        if (found < 0).any():
+            raise KeyError(f"template {wanted.iloc[int(np.argmin(found))]} was not pooled")
+        return np.asarray(found, np.int64)
+
+
+@dataclass
+class Searched:
+    """What searches give: numbers, and a row a probe (or a probe and its mate)."""
+
+    metrics: dict[str, Any]
+    probes: pd.DataFrame
+
+
 class Bench(Interface):
     """A model under test, and the benchmarks it is tested on."""
 
@@ -52,6 +79,41 @@ class Bench(Interface):
         bootstrap: int,
     ) -> Verified:
         """Scores `pairs` (fold, a, b, same; faces by sample id); `folds` cuts a list that has one fold."""
+        ...
+
+    def pool(self, dataset: str, members: pd.DataFrame, *, flip: str, keep_norm: bool) -> Pooled:
+        """One vector a template of `members` (template, identity, sample_id, media; a row an image)."""
+        ...
+
+    def verify_templates(
+        self, pooled: Pooled, pairs: pd.DataFrame, *, fars: Sequence[float], bootstrap: int
+    ) -> Verified:
+        """Scores `pairs` (a, b, same) of templates."""
+        ...
+
+    def search(
+        self,
+        pooled: Pooled,
+        galleries: Mapping[str, pd.DataFrame],
+        *,
+        ranks: Sequence[int],
+        fpirs: Sequence[float],
+        open_rank: int,
+        fars: Sequence[float],
+    ) -> Searched:
+        """Probes of each list (role, template) in its gallery, by the lists' names, and the lists' mean."""
+        ...
+
+    def search_distractors(
+        self,
+        pooled: Pooled,
+        search: pd.DataFrame,
+        *,
+        sizes: Sequence[int],
+        ranks: Sequence[int],
+        fars: Sequence[float],
+    ) -> Searched:
+        """Every face of a list (role, template) that is no distractor, among the first N distractors."""
         ...
 
     def size(self) -> dict[str, Any]:

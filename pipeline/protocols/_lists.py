@@ -47,3 +47,11 @@ def check_pairs(a: npt.NDArray[Any], b: npt.NDArray[Any], same: Bool[np.ndarray,
             f" ({len(torn)} rows contradict an earlier one)"
         )
     return len(a) - pairs.ngroups
+
+
+def repeats(dataset: str, name: str, pairs: pd.DataFrame) -> int:
+    """Rows of one list that repeat a pair; what contradicts itself is refused with its row."""
+    try:
+        return check_pairs(pairs["a"].to_numpy(), pairs["b"].to_numpy(), pairs["same"].to_numpy(bool))
+    except PairListError as error:
+        raise PairListError(f"benchmark {dataset!r}, list {name!r}: {error}") from error

@@ -3,7 +3,8 @@
 The threshold of a fold comes from the other folds; accuracy is mean and spread over folds with an interval
 over people, TAR at FAR and the ROC are of all folds together (http://vis-www.cs.umass.edu/lfw/lfw.pdf).
 Pairs of a face that was set aside are left out, counted and named; too many of them are an error. Pairs that
-a list repeats are scored and counted; a pair of both kinds, or of a face with itself, is an error.
+a list repeats are scored and counted; a pair of both kinds, or of a face with itself, is an error. What has
+lists of templates or searches alone is left to their protocols.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ import pandas as pd
 from pydantic import Field
 
 from pipeline.protocols import Bench, Result
-from pipeline.protocols._lists import PairListError, check_pairs
+from pipeline.protocols._lists import repeats
 from pipeline.records import Dataset
 from pipeline.strict import Strict
 
@@ -57,14 +58,6 @@ def usable(
     return kept, absent
 
 
-def repeats(dataset: str, name: str, pairs: pd.DataFrame) -> int:
-    """Rows of one list that repeat a pair; what contradicts itself is refused with its row."""
-    try:
-        return check_pairs(pairs["a"].to_numpy(), pairs["b"].to_numpy(), pairs["same"].to_numpy(bool))
-    except PairListError as error:
-        raise PairListError(f"benchmark {dataset!r}, list {name!r}: {error}") from error
-
-
 class Pairs:
     """Every list of every benchmark, one after the other."""
 
@@ -77,8 +70,10 @@ class Pairs:
         tables = []
         for dataset, data in bench.datasets.items():
             lists = data.pairs()
-            if lists.empty:
+            if lists.empty and not data.lists():
                 raise ValueError(f"benchmark {dataset!r} has no pairs: the pairs protocol needs a pair list")
+            if lists.empty:  # templates or searches alone: other protocols'
+                continue
             numbers: dict[str, Any] = {}
             for name, pairs in lists.groupby("protocol", sort=True):
                 again = repeats(dataset, str(name), pairs)

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from pipeline.report import datasets, overlap, results, sections
+from pipeline.report import datasets, identification, overlap, results, sections
 from pipeline.report.gather import Results
 
 TEMPLATES = Path(__file__).parent / "templates"
@@ -32,7 +32,9 @@ def build(data: Path, params: Mapping[str, Any]) -> str:
             "rocs": list(results.roc_charts(found)),
             "differences": results.differences(found),
             "not_auditable": results.not_auditable(found),
-            "settings": results.settings(found),
+            "templates": identification.templates(found),
+            "searches": identification.searches(found),
+            "settings": {name: results.settings(found, name) for name in ("pairs", "templates", "searches")},
             "clusters": sections.clusters(found),
             "costs": sections.costs(found),
         }

@@ -8,6 +8,7 @@ from typing import Any
 
 import pandas as pd
 
+from pipeline import files
 from pipeline.report import figures
 from pipeline.report.gather import Model, Results, comparisons
 
@@ -141,26 +142,24 @@ def accuracy_chart(results: Results, table: Mapping[str, Mapping[str, Score]]) -
 
 
 def roc_charts(results: Results) -> Iterator[tuple[str, str]]:
-    """(title, chart) of each list, every model in it."""
+    """(title, chart) of each list of pairs, then of pairs of templates; every model in it."""
+    for protocol in ("pairs", "templates"):
+        yield from _roc_charts(results, f"{protocol}_roc.json")
+
+
+def _roc_charts(results: Results, file: str) -> Iterator[tuple[str, str]]:
     curves: dict[str, dict[str, tuple[list[float], list[float]]]] = {}
     for model in results.evaluated():
-        path = results.path("prepared", "evaluate", model.name, "roc.json")
+        path = results.path("prepared", "evaluate", model.name, file)
         if not path.exists():
             continue
-        for benchmark, lists in _read(path).items():
+        for benchmark, lists in files.read_json(path).items():
             for protocol, curve in lists.items():
                 title = title_of(results, benchmark, protocol)
                 name = label(results, model.name)
                 curves.setdefault(title, {})[name] = (curve["far"], curve["tar"])
     for title, lines in sorted(curves.items()):
         yield title, figures.roc(lines, f"roc-{title}", title, labels(results))
-
-
-def _read(path: Any) -> dict[str, Any]:
-    from pipeline import files
-
-    found = dict(files.read_json(path))
-    return dict(found.get("pairs", found))
 
 
 @dataclass(frozen=True)
@@ -204,10 +203,10 @@ def _pairs(results: Results, model: str) -> pd.DataFrame | None:
     return pd.read_parquet(path) if path.exists() else None
 
 
-def settings(results: Results) -> dict[str, Any]:
-    """How the pairs were scored, from the first model that was."""
+def settings(results: Results, protocol: str) -> dict[str, Any]:
+    """How a protocol's lists were scored, from the first model whose were."""
     for model in results.evaluated():
-        found = results.metrics("evaluate", model.name).get("pairs", {}).get("settings")
+        found = results.metrics("evaluate", model.name).get(protocol, {}).get("settings")
         if found:
             return {key.replace("_", " "): value for key, value in found.items() if value is not None}
     return {}

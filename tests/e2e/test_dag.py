@@ -80,6 +80,14 @@ def test_metrics_are_numbers_of_every_protocol(project):
     text = json.dumps(metrics)
     assert all(protocol in text for protocol in ("front", "front_profile", "young_old", "blurred", "wild"))
     assert "NaN" not in text
+    found = {name: metrics[name]["benchmarks"]["synthetic_test"] for name in ("templates", "searches")}
+    assert set(found["templates"]["verification"]) == {"templates", "templates_same_group"}
+    assert set(found["templates"]["identification"]["templates"]["galleries"]) == {"gallery_1", "gallery_2"}
+    assert set(found["searches"]["lists"]) == {"distractors", "surveillance"}
+    assert all(numbers["left_out"]["missing_images"] == 0 for numbers in found.values())
+    page = (folder / "data/report/index.html").read_text()
+    assert "<h3>Templates</h3>" in page
+    assert "<h3>Searches</h3>" in page
 
 
 def test_nothing_runs_twice(project):

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from pipeline import model, records
-from pipeline.evaluate import bench, curves, embed, intervals, vectors
+from pipeline.evaluate import bench, curves, embed, intervals, scored, vectors
 from pipeline.evaluate.folds import kfold
 from pipeline.loader import Faces
 
@@ -58,6 +58,23 @@ def test_embeds_a_benchmark_once(tested, monkeypatch):
     assert len(calls) == 1
 
 
+def test_templates_of_the_same_embeddings(tested, monkeypatch, recogniser, runtime):
+    one, folder = tested
+    both = embed.embed(recogniser, Faces(folder), runtime)
+    monkeypatch.setattr(embed, "embed", lambda *given: both)
+    ids = records.Dataset(folder).frame(["sample_id"])["sample_id"].tolist()
+    named = [("x", "p03", "p03/1", "a"), ("x", "p03", "p03/0", "b"), ("w", "p01", "p01/2", "c")]
+    members = pd.DataFrame(named, columns=["template", "identity", "sample_id", "media"])
+    found = one.pool("test", members, flip="none", keep_norm=True)
+    assert (found.names.tolist(), found.people.tolist()) == (["w", "x"], ["p01", "p03"])
+    mean = both[ids.index("p03/1"), 0] + both[ids.index("p03/0"), 0]
+    np.testing.assert_allclose(found.unit[1], mean / np.linalg.norm(mean), atol=1e-6)
+    with pytest.raises(KeyError, match="nobody is no face of test"):
+        one.pool("test", members.assign(sample_id="nobody"), flip="none", keep_norm=True)
+    with pytest.raises(KeyError, match="template z was not pooled"):
+        found.rows(pd.Series(["x", "z"]))
+
+
 def test_a_list_without_folds_is_cut(tested):
     one, folder = tested
     pairs = pairs_of(folder).assign(fold=0)
@@ -83,7 +100,7 @@ def test_thin_curve_keeps_the_ends_and_the_low_rates():
     rng = np.random.default_rng(0)
     same = np.arange(40_000) % 2 == 0
     curve = curves.roc(rng.normal(same * 2.0), same)
-    thin = bench.thin(curve)
+    thin = scored.thin(curve)
     far, tar = np.array(thin["far"]), np.array(thin["tar"])
     assert len(far) <= 202
     assert (far[0], tar[0], far[-1], tar[-1]) == (0, 0, 1, 1)

@@ -37,6 +37,8 @@ def test_ranks_at_every_number_of_distractors(block, size, monkeypatch):
         ranks = slow_ranks(faces, who, others[:count])
         assert answer["cmc"][count] == pytest.approx({k: (ranks <= k).mean() for k in (1, 5, 20)})
     assert answer["pairs"] == len(slow_ranks(faces, who, others[:1]))
+    assert answer["rank"].tolist() == np.minimum(ranks, 21).tolist()  # of all 300, in the order of the pairs
+    assert (who[answer["probe"]] == who[answer["mate"]]).all()
 
 
 def test_tar_with_every_probe_and_distractor_as_impostors():

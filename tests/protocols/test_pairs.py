@@ -8,8 +8,11 @@ from pipeline.protocols import Verified, pairs
 
 
 class FakeDataset:
-    def __init__(self, faces, rows, set_aside=()):
-        self.faces, self.rows, self.aside = faces, rows, set_aside
+    def __init__(self, faces, rows, set_aside=(), lists=()):
+        self.faces, self.rows, self.aside, self.tables = faces, rows, set_aside, lists
+
+    def lists(self):
+        return dict.fromkeys(self.tables)
 
     def pairs(self):
         return pd.DataFrame(self.rows, columns=["protocol", "fold", "a", "b", "same"])
@@ -101,6 +104,13 @@ def test_split_against_a_loop():
 def test_a_benchmark_without_pairs_is_an_error():
     with pytest.raises(ValueError, match="'one' has no pairs"):
         pairs.build(pairs.Params()).evaluate(FakeBench(one=FakeDataset(FACES, [])))
+
+
+def test_a_benchmark_of_templates_alone_is_left_to_their_protocol():
+    both = FakeBench(
+        one=FakeDataset(FACES, [], lists=["templates", "template_pairs"]), two=FakeDataset(FACES, rows(9))
+    )
+    assert list(pairs.build(pairs.Params()).evaluate(both).metrics["benchmarks"]) == ["two"]
 
 
 @pytest.mark.parametrize(

@@ -86,7 +86,7 @@ def make_evaluation(data: Path, model: str, accuracy: float) -> None:
     files.write_json(data / "metrics/evaluate" / f"{model}.json", metrics)
     folder = data / "prepared/evaluate" / model
     curve = {"far": [0.0, 0.001, 0.1, 1.0], "tar": [0.0, accuracy - 0.1, accuracy, 1.0]}
-    files.write_json(folder / "roc.json", {"bench": dict.fromkeys(LISTS, curve)})
+    files.write_json(folder / "pairs_roc.json", {"bench": dict.fromkeys(LISTS, curve)})
     scored(accuracy).to_parquet(folder / "scores.parquet")
     times = {"cost": {"milliseconds": [{"batch": 1, "ms": 3.2, "threads": 2, "device": "cpu"}]}}
     make_run(data, f"evaluate/{model}", times)

@@ -5,7 +5,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from pipeline import files, plugin
+from pipeline import files, plugin, records
 from pipeline.evaluate import intervals
 from stages import evaluate
 from tests.stages.fakes import FakeRun
@@ -31,7 +31,7 @@ def test_what_comes_out(run):
     found = run.told["pairs"]["benchmarks"]["test"]["mixed"]
     assert found["accuracy"]["mean"] == pytest.approx(scores.groupby("fold")["correct"].mean().mean())
     assert found["accuracy"]["mean"] > 0.6
-    assert set(files.read_json(OUT / "roc.json")["test"]["mixed"]) == {"far", "tar"}
+    assert set(files.read_json(OUT / "pairs_roc.json")["test"]["mixed"]) == {"far", "tar"}
     assert run.told["cost"]["parameters"] > 0
     assert (run.told["checkpoint"], run.told["epochs"], run.told["crop"]) == (
         "last epoch",
@@ -41,7 +41,40 @@ def test_what_comes_out(run):
     assert run.told["auditable"]
     assert "audit" not in run.told
     assert [row["batch"] for row in run.side["cost"]["milliseconds"]] == [1, 2]
-    assert list(run.figures) == ["evaluate/roc.png"]
+    assert list(run.figures) == ["evaluate/pairs_roc.png"]
+
+
+def test_every_protocol_has_files_of_its_own(run):
+    write_model()
+    add_templates(Path("data/benchmarks/crop/test"))
+    run.params["protocols"] = {**PROTOCOLS, "templates": {"bootstrap": 20}, "searches": {"ranks": [1]}}
+    evaluate.main(run)
+    written = {path.name for path in OUT.iterdir()}
+    assert written == {
+        "scores.parquet", "template_scores.parquet", "template_probes.parquet", "search_in_gallery.parquet",
+        "pairs_roc.json", "pairs_roc.png", "templates_roc.json", "templates_roc.png",
+    }  # fmt: skip
+    assert run.told["templates"]["benchmarks"]["test"]["verification"]["ijb"]["genuine"] == 20
+    assert run.told["searches"]["benchmarks"]["test"]["lists"]["camera"]["in_gallery"]["mated"] == 10
+    first, told = contents(OUT), run.told
+    evaluate.main(run)
+    assert (contents(OUT), run.told) == (first, told)
+
+
+def add_templates(folder):
+    """Templates of two photographs of each person, pairs of them, their gallery and another one."""
+    who = [f"test{person:03d}" for person in range(20)]
+    made = [(f"{one}/{k}", one, f"{one}/{k + j}", "m") for one in who for k in (0, 2) for j in (0, 1)]
+    pairs = [("ijb", f"{a}/0", f"{b}/2", a == b) for a in who for b in who]
+    searches = [
+        (name, role, f"{one}/{2 * (role != 'gallery')}")
+        for name in ("ijb_gallery_1", "camera")
+        for role, some in (("gallery", who[:10]), ("mated", who[:10]), ("unmated", who[10:]))
+        for one in some
+    ]
+    for name, rows in (("templates", made), ("template_pairs", pairs), ("searches", searches)):
+        frame = pd.DataFrame(rows, columns=records.LISTS[name].names)
+        frame.to_parquet(folder / f"{name}.parquet")
 
 
 def test_times_do_not_reach_what_is_hashed(run):

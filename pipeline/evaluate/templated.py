@@ -1,0 +1,137 @@
+"""Numbers of pooled templates: pairs of them 1:1, searches in galleries and among distractors.
+
+Each is made of `curves`, `identify` and `distractors`; identities say who is whom. Tables have a row a
+pair, or a probe: its mate's score and rank (no score, 0: none in the gallery), the best other score.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+from jaxtyping import Float
+
+from pipeline.evaluate import curves, distractors, identify, intervals, scored, templates, vectors
+from pipeline.evaluate.streaming import StreamingRoc
+from pipeline.protocols import Pooled, Searched, Verified
+
+BYTES = 64 * 2**20  # of scores held at a time
+ROWS = 8192  # distractors handed over at a time
+ENROLLED, PROBES = ("gallery", "distractor"), ("mated", "unmated")
+
+
+def pool(
+    embeddings: Float[np.ndarray, "images 2 d"], members: pd.DataFrame, flip: vectors.Flip, keep_norm: bool
+) -> Pooled:
+    """One vector a template, from the embeddings of `members` (template, identity, media) row by row."""
+    first = members.drop_duplicates("template").sort_values("template")
+    names = pd.Index(first["template"])
+    code = names.get_indexer(pd.Index(members["template"]))
+    media, _ = pd.factorize(members["media"])
+    made = templates.pool(embeddings, code, media, flip=flip, keep_norm=keep_norm)
+    return Pooled(names, first["identity"].to_numpy(object), made.unit)
+
+
+def verify(pooled: Pooled, pairs: pd.DataFrame, fars: Sequence[float], draws: int, seed: int) -> Verified:
+    """1:1 of pairs (a, b, same) of templates: TAR at FAR with intervals of `draws` draws, EER, AUC, ROC."""
+    a, b = pooled.rows(pairs["a"]), pooled.rows(pairs["b"])
+    scores = vectors.cosine(pooled.unit, a, b).astype(np.float64)
+    who = intervals.people(pairs, dict(zip(pooled.names, pooled.people, strict=True)))
+    curve = curves.roc(scores, who.same)
+    metrics = {
+        "tar_at_far": scored.tars(curve, scores, who, fars, draws, seed),
+        "eer": curves.eer(curve),
+        "auc": curves.auc(curve),
+        "genuine": curve.genuine,
+        "impostors": curve.impostors,
+        "people": who.people,
+    }
+    table = pairs[["a", "b", "same"]].assign(score=scores.astype(np.float32), person_a=who.a, person_b=who.b)
+    return Verified(metrics, table, scored.thin(curve))
+
+
+def search(
+    pooled: Pooled,
+    galleries: Mapping[str, pd.DataFrame],
+    ranks: Sequence[int],
+    fpirs: Sequence[float],
+    open_rank: int,
+    fars: Sequence[float],
+) -> Searched:
+    """1:N of each list (role, template) and the lists' mean: CMC, TPIR at FPIR.
+
+    With `fars` also TAR at FAR of every probe with every entry.
+    """
+    answer, tables = {}, []
+    for name, rows in galleries.items():
+        probes, entries = (rows[rows["role"].isin(roles)] for roles in (PROBES, ENROLLED))
+        sought, enrolled = pooled.rows(probes["template"]), pooled.rows(entries["template"])
+        sides = pooled.unit[sought], pooled.people[sought], pooled.unit[enrolled], pooled.people[enrolled]
+        found = identify.search(*sides)
+        answer[name] = identify.measured(found, ranks, fpirs, open_rank)
+        answer[name]["open_rank"] = open_rank
+        if fars:
+            answer[name]["tar_at_far"] = tar_at_far(*sides, fars)
+        tables.append(_probes(probes, found).assign(gallery=name))
+    mean = _named(identify.mean(list(answer.values()), ranks, fpirs))
+    told = {name: _named(numbers) for name, numbers in answer.items()}
+    return Searched({"galleries": told, "mean": mean}, pd.concat(tables, ignore_index=True))
+
+
+def _probes(probes: pd.DataFrame, found: identify.Found) -> pd.DataFrame:
+    return probes[["template", "role"]].assign(
+        rank=found.rank, score=np.where(found.mated, found.mate, np.nan).astype(np.float32), other=found.other
+    )
+
+
+def _named(numbers: dict[str, Any]) -> dict[str, Any]:
+    """The CMC with keys that JSON has: rank_1."""
+    return {**numbers, "cmc": {f"rank_{k}": share for k, share in numbers["cmc"].items()}}
+
+
+def tar_at_far(
+    probes: Float[np.ndarray, "p d"],
+    probe_people: npt.NDArray[Any],
+    gallery: Float[np.ndarray, "g d"],
+    gallery_people: npt.NDArray[Any],
+    fars: Sequence[float],
+) -> list[dict[str, Any]]:
+    """TAR at each FAR of every probe with every gallery entry, a block of scores at a time."""
+    people, _ = pd.factorize(np.concatenate([probe_people, gallery_people]))
+    mine, theirs = people[: len(probes)], people[len(probes) :]
+    roc, height = StreamingRoc(), max(1, BYTES // (4 * len(gallery)))
+    for start in range(0, len(probes), height):
+        part = slice(start, start + height)
+        same = mine[part, None] == theirs
+        roc.add((probes[part] @ gallery.T).ravel(), same.ravel())
+    return [roc.tar_at_far(far) for far in fars]
+
+
+def among_distractors(
+    pooled: Pooled, rows: pd.DataFrame, sizes: Sequence[int], ranks: Sequence[int], fars: Sequence[float]
+) -> Searched:
+    """MegaFace of one list (role, template): `distractors.megaface`, distractors in the list's order."""
+    others = pooled.rows(rows["template"][rows["role"] == "distractor"])
+    faces = rows["template"][rows["role"].isin(["gallery", "mated"])]
+    place = pooled.rows(faces)
+    found = distractors.megaface(
+        pooled.unit[place], pooled.people[place], _blocks(pooled.unit, others), sizes, ranks, fars
+    )
+    names = faces.to_numpy(object)
+    table = pd.DataFrame({"template": names[found["probe"]], "mate": names[found["mate"]]})
+    cmc = [
+        {"distractors": n, **{f"rank_{k}": share for k, share in cmc.items()}}
+        for n, cmc in found["cmc"].items()
+    ]
+    told = {"pairs": found["pairs"], "probes": found["probes"], "cmc": cmc, "tar_at_far": found["tar_at_far"]}
+    return Searched(told, table.assign(score=found["score"], rank=found["rank"]))
+
+
+def _blocks(
+    unit: Float[np.ndarray, "templates d"], rows: npt.NDArray[np.int64]
+) -> Iterator[npt.NDArray[np.float32]]:
+    for start in range(0, len(rows), ROWS):
+        yield unit[rows[start : start + ROWS]]

@@ -1,0 +1,115 @@
+"""Templates and searches as tables, one a benchmark and protocol: a line a measure, a column a model."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from pipeline.report.gather import Results
+
+Key = tuple[str, str, str]  # list, measure, at what
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One number, None where it could not be told, its interval, and what is to be said of it."""
+
+    value: float | None
+    low: float | None = None
+    high: float | None = None
+    remarks: Sequence[str] = ()
+
+
+@dataclass
+class Table:
+    """One protocol on one benchmark."""
+
+    benchmark: str
+    lines: list[tuple[str, str, dict[str, Cell]]] = field(
+        default_factory=list
+    )  # list, measure, model -> cell
+    untold: list[str] = field(default_factory=list)  # what no model has a number of
+
+
+def templates(results: Results) -> list[Table]:
+    """TAR at FAR of pairs of templates, rank 1 and TPIR at FPIR over their galleries."""
+    return _tables(results, "templates", template_cells)
+
+
+def searches(results: Results) -> list[Table]:
+    """Rank 1 among distractors, TPIR at FPIR of open sets."""
+    return _tables(results, "searches", search_cells)
+
+
+def _tables(
+    results: Results, protocol: str, cells: Callable[[Mapping[str, Any]], Iterator[tuple[Key, Cell]]]
+) -> list[Table]:
+    found: dict[str, dict[Key, dict[str, Cell]]] = {}
+    for model in results.evaluated():
+        metrics = results.metrics("evaluate", model.name).get(protocol, {})
+        for benchmark, numbers in metrics.get("benchmarks", {}).items():
+            lines = found.setdefault(benchmark, {})
+            for key, cell in cells(numbers):
+                lines.setdefault(key, {})[model.name] = cell
+    return [_table(benchmark, lines) for benchmark, lines in found.items()]
+
+
+def _table(benchmark: str, lines: Mapping[Key, dict[str, Cell]]) -> Table:
+    """Lines that have a number; of the others what they would have told."""
+    table, untold = Table(benchmark), dict[str, list[str]]()
+    for (name, measure, at), cells in lines.items():
+        if any(cell.value is not None for cell in cells.values()):
+            table.lines.append((name, f"{measure} {at}".strip(), cells))
+        else:
+            untold.setdefault(f"{name}, {measure}", []).append(at)
+    table.untold = [f"{what} {', '.join(rates)}" for what, rates in untold.items()]
+    return table
+
+
+def template_cells(numbers: Mapping[str, Any]) -> Iterator[tuple[Key, Cell]]:
+    """Of one model on one benchmark."""
+    for name, values in numbers["verification"].items():
+        for tar in values["tar_at_far"]:
+            cell = Cell(tar["tar"], tar.get("low"), tar.get("high"), few(tar["supported"], "impostors"))
+            yield (words(name), "TAR at FAR", f"{tar['far']:g}"), cell
+    for name, values in numbers["identification"].items():
+        galleries = list(values["galleries"].values())
+        title = f"{words(name)}, {len(galleries)} galler{'y' if len(galleries) == 1 else 'ies'}"
+        measure, cell = ranked(values["mean"]["cmc"])
+        yield (title, measure, ""), cell
+        for place, tpir in enumerate(values["mean"]["tpir"]):
+            each = [gallery["tpir"][place] for gallery in galleries if gallery["tpir"]]
+            remarks = few(all(one["supported"] for one in each), "probes")
+            yield (title, "TPIR at FPIR", f"{tpir['fpir']:g}"), Cell(tpir["tpir"], remarks=remarks)
+
+
+def search_cells(numbers: Mapping[str, Any]) -> Iterator[tuple[Key, Cell]]:
+    """Of one model on one benchmark."""
+    for name, ways in numbers["lists"].items():
+        for row in ways.get("among_distractors", {}).get("cmc", []):
+            cmc = {key: share for key, share in row.items() if key != "distractors"}
+            measure, cell = ranked(cmc)
+            yield (words(name), f"{measure},", f"{row['distractors']:,} distractors"), cell
+        if "in_gallery" in ways:
+            found = ways["in_gallery"]
+            measure, cell = ranked(found["cmc"])
+            yield (words(name), f"{measure},", f"gallery of {found['gallery']:,}"), cell
+            for tpir in found["tpir"]:
+                key = words(name), f"TPIR{found['open_rank']} at FPIR", f"{tpir['fpir']:g}"
+                yield key, Cell(tpir["tpir"], remarks=few(tpir["supported"], "probes"))
+
+
+def ranked(cmc: Mapping[str, float | None]) -> tuple[str, Cell]:
+    """The first rank of a CMC as a measure and its cell, the other ranks as remarks."""
+    (first, share), *others = sorted(cmc.items(), key=lambda item: int(item[0].removeprefix("rank_")))
+    rest = [f"{words(name)}: {100 * value:.1f}" for name, value in others if value is not None]
+    return words(first), Cell(share, remarks=rest)
+
+
+def words(name: str) -> str:
+    return name.replace("_", " ")
+
+
+def few(supported: bool, what: str) -> list[str]:
+    return [] if supported else [f"few {what}"]

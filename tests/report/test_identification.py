@@ -1,0 +1,101 @@
+"""Tables of templates and searches: which lines there are, and what is said of few impostors."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pipeline import files
+from pipeline.report import identification, page
+from pipeline.report.gather import Results
+
+MODELS = ("alone", "student")
+
+
+def tar(far: float, value: float | None) -> dict[str, Any]:
+    ends = {"low": None, "high": None} if value is None else {"low": value - 0.1, "high": value + 0.1}
+    return {"far": far, "tar": value, "supported": far > 0.05, **ends}
+
+
+def gallery(share: float, supported: bool = True) -> dict[str, Any]:
+    tpir = {"fpir": 0.1, "tpir": share / 2, "supported": supported}
+    return {
+        "gallery": 1234,
+        "cmc": {"rank_1": share, "rank_10": share + 0.1},
+        "tpir": [tpir],
+        "open_rank": 20,
+    }
+
+
+def metrics(share: float) -> dict[str, Any]:
+    mean = {"cmc": {"rank_1": share, "rank_10": share + 0.1, "rank_5": share + 0.05}}
+    mean["tpir"] = [{"fpir": 0.1, "tpir": share / 2}]
+    both = {"gallery_1": gallery(share), "gallery_2": gallery(share, supported=False)}
+    verification = {"ijb_hard": {"tar_at_far": [tar(0.1, share), tar(1e-4, None), tar(1e-5, None)]}}
+    found = {"verification": verification, "identification": {"ijb_hard": {"galleries": both, "mean": mean}}}
+    among = [{"distractors": n, "rank_1": share - n / 1e5, "rank_10": share} for n in (10, 10_000)]
+    lists = {"far": {"among_distractors": {"cmc": among}}, "camera": {"in_gallery": gallery(share)}}
+    return {
+        "templates": {"settings": {"flip": "sum"}, "benchmarks": {"bench": found}},
+        "searches": {"settings": {"flip": "concat"}, "benchmarks": {"bench": {"lists": lists}}},
+    }
+
+
+@pytest.fixture
+def results(tmp_path: Path, params: dict[str, Any]) -> Results:
+    for model, share in zip(MODELS, (0.5, 0.6), strict=True):
+        files.write_json(tmp_path / "metrics/evaluate" / f"{model}.json", metrics(share))
+    return Results(tmp_path, params)
+
+
+def test_templates(results: Results) -> None:
+    (table,) = identification.templates(results)
+    assert [(name, measure) for name, measure, _ in table.lines] == [
+        ("ijb hard", "TAR at FAR 0.1"),
+        ("ijb hard, 2 galleries", "rank 1"),
+        ("ijb hard, 2 galleries", "TPIR at FPIR 0.1"),
+    ]
+    assert table.untold == ["ijb hard, TAR at FAR 0.0001, 1e-05"]
+    first, ranks, tpir = (cells["student"] for _, _, cells in table.lines)
+    assert (first.value, first.low, first.high, first.remarks) == (0.6, 0.5, 0.7, [])
+    assert ranks.remarks == ["rank 5: 65.0", "rank 10: 70.0"]
+    assert (tpir.value, tpir.remarks) == (0.3, ["few probes"])
+
+
+def test_searches(results: Results) -> None:
+    (table,) = identification.searches(results)
+    assert [(name, measure) for name, measure, _ in table.lines] == [
+        ("camera", "rank 1, gallery of 1,234"),
+        ("camera", "TPIR20 at FPIR 0.1"),
+        ("far", "rank 1, 10 distractors"),
+        ("far", "rank 1, 10,000 distractors"),
+    ]
+    assert [cells["alone"].value for _, _, cells in table.lines] == pytest.approx([0.5, 0.25, 0.4999, 0.4])
+
+
+def test_models_without_these_protocols_have_no_table(data: Path, params: dict[str, Any]) -> None:
+    assert identification.templates(Results(data, params)) == []
+    assert identification.searches(Results(data, params)) == []
+
+
+def test_the_page_has_the_tables_where_there_are_any(
+    data: Path, html: str, params: dict[str, Any], tmp_path: Path
+) -> None:
+    assert "<h3>Templates" not in html
+    assert "How the searches were scored" not in html
+    for model in MODELS:
+        known = files.read_json(data / "metrics/evaluate" / f"{model}.json")
+        files.write_json(tmp_path / "metrics/evaluate" / f"{model}.json", {**known, **metrics(0.5)})
+    shown = page.build(tmp_path, params)
+    for words in (
+        "<h3>Templates</h3>",
+        "<h3>Searches</h3>",
+        "[40.0, 60.0]",
+        "TPIR20 at FPIR 0.1",
+        "few probes",
+    ):
+        assert words in shown
+    assert "Too few to tell: ijb hard, TAR at FAR 0.0001, 1e-05." in shown
+    assert "How the templates were scored" in shown
