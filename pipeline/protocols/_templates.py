@@ -56,9 +56,9 @@ def table(lists: Lists, name: str) -> pd.DataFrame:
     return lists.get(name, LISTS[name].empty_table()).to_pandas()
 
 
-def members(dataset: str, data: Dataset, lists: Lists, named: Iterable[str]) -> Members:
+def members(dataset: str, data: Dataset, lists: Lists, named: pd.Series) -> Members:
     """Images of the named templates; those that were set aside are left out."""
-    wanted = pd.unique(pd.Series(list(named), dtype=object))
+    wanted = named.unique()
     rows = table(lists, "templates")
     rows = rows[rows["template"].isin(wanted)]
     absent = sorted(set(wanted) - set(rows["template"]))
