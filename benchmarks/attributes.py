@@ -27,7 +27,7 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from benchmarks import drawn
-from pipeline import model
+from pipeline import files, model
 from pipeline.annotators import SIZES, age_group, angle_bin
 from pipeline.augment.flip import Unchanged
 from pipeline.contracts import Batch, Objective, Outputs
@@ -215,12 +215,12 @@ def by_age(known: Truth, said: np.ndarray, among: np.ndarray) -> None:
 
 
 def test(net: nn.Module, readers: Readers, args: argparse.Namespace) -> None:
-    """On validation people of world 0, or on people of another world: as they are, then clean."""
-    if args.test_world is None:
-        where, kinds = (0, args.people // 10, args.images, "validation"), [False]
-    else:
-        where, kinds = (args.test_world, args.people // 4, args.images + 1, "labelled"), [False, True]
-    for clean in kinds:
+    """On validation people of world 0, then on people of another world as they are, and clean."""
+    tests = [((0, args.people // 10, args.images, "validation"), False)]
+    if args.test_world is not None:
+        other = (args.test_world, args.people // 4, args.images + 1, "labelled")
+        tests += [(other, False), (other, True)]
+    for where, clean in tests:
         photographs = drawn.photographs(args.folder, *where, clean=clean)
         folder = drawn.crops(args.folder, photographs, args.crop)
         known, said = truth(folder), read(net, readers, folder)
@@ -234,12 +234,13 @@ def main() -> None:
     parser.add_argument("--folder", type=Path, required=True, help="keeps the photographs and crops")
     parser.add_argument("--people", type=int, default=1000, help="to train on; a quarter as many are tested")
     parser.add_argument("--images", type=int, default=5, help="photographs of each")
-    parser.add_argument("--crop", choices=list(drawn.CROPS), default="loose")
+    parser.add_argument("--crop", choices=list(drawn.CROPS), default="aligned")
     parser.add_argument("--epochs", type=int, default=12)
     parser.add_argument("--batch", type=int, default=32)
     parser.add_argument("--rate", type=float, default=0.05)
     parser.add_argument("--seed", type=int, default=1, help="of the training")
-    parser.add_argument("--test-world", type=int, help="without it: world 0's validation people")
+    parser.add_argument("--test-world", type=int, help="without it: world 0's validation people alone")
+    parser.add_argument("--save", type=Path, help="where to put the weights of net and heads")
     args = parser.parse_args()
     torch.set_num_threads(1)
     cv2.setNumThreads(1)
@@ -247,6 +248,9 @@ def main() -> None:
     net, readers = train(
         drawn.crops(args.folder, photographs, args.crop), args.epochs, args.seed, args.batch, args.rate
     )
+    if args.save:
+        with files.writing(args.save) as file:
+            torch.save({"net": net.state_dict(), "readers": readers.state_dict()}, file)
     test(net, readers, args)
 
 

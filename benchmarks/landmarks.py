@@ -15,6 +15,7 @@ Intervals are 95 %, by a bootstrap over people.
 from __future__ import annotations
 
 import argparse
+import itertools
 import tarfile
 import tempfile
 import time
@@ -107,7 +108,7 @@ def synthetic(net: LandmarkNet, spec: model.ModelSpec, folder: Path, mean: np.nd
     yaw, people = np.abs(frame["yaw"].to_numpy()), frame["identity"].to_numpy(str)
     print(f"\n{folder.name}: NME in % of the box's side")
     print("| \\|yaw\\| | faces | mean | median | mean position |\n|---|---|---|---|---|")
-    for low, high in [*zip(YAWS[:-1], YAWS[1:], strict=True), (0, 91)]:  # noqa: RUF007  and all of them
+    for low, high in [*itertools.pairwise(YAWS), (0, 91)]:  # the last: all of them
         rows = (yaw >= low) & (yaw < high)
         told = f"{interval(ours[rows], people[rows])} | {100 * np.median(ours[rows]):.2f}"
         print(f"| {low}-{high} | {rows.sum()} | {told} | {100 * base[rows].mean():.2f} |")
