@@ -102,11 +102,17 @@ def mirrored(codes: Int[Tensor, "b attributes"], _: int) -> Int[Tensor, "b attri
     return codes
 
 
-def train(folder: Path, epochs: int, seed: int, batch: int, rate: float) -> tuple[nn.Module, Readers]:
-    """Net and heads after `epochs` over the crops in `folder`."""
+def fresh(seed: int) -> tuple[nn.Module, Readers]:
+    """Net and heads before training."""
     seed_all(seed)
     spec = model.ModelSpec(name="attributes", backbone="ir", shape=SHAPE, size=drawn.SIZE)
-    net, readers = model.build(spec), Readers(SHAPE["dim"])
+    return model.build(spec), Readers(SHAPE["dim"])
+
+
+def train(
+    net: nn.Module, readers: Readers, folder: Path, epochs: int, seed: int, batch: int, rate: float
+) -> None:
+    """`epochs` over the crops in `folder`."""
     faces = Faces(folder, cache_gb=4)
     stream = Stream(
         faces,
@@ -135,12 +141,11 @@ def train(folder: Path, epochs: int, seed: int, batch: int, rate: float) -> tupl
             end_of_epoch=tell,
         )
     print("last epoch: " + ", ".join(f"{name} {curves[-1][name]:.3f}" for name in NAMES))
-    return net.eval(), readers.eval()
 
 
 @torch.no_grad()
-def read(net: nn.Module, readers: Readers, folder: Path) -> Int[np.ndarray, "n attributes"]:
-    """The codes that the net reads of every face, the mirror image's say averaged in."""
+def read(net: nn.Module, readers: Readers, folder: Path) -> list[Float[np.ndarray, "n classes"]]:
+    """For each attribute how likely its classes are, face by face, the mirror image's say averaged in."""
     faces, found = Faces(folder), []
     for start in range(0, len(faces), 128):
         image = model.normalise(faces.images(np.arange(start, min(start + 128, len(faces)))))
@@ -149,8 +154,8 @@ def read(net: nn.Module, readers: Readers, folder: Path) -> Int[np.ndarray, "n a
             for seen in (image, image.flip(-1))
         )
         other[NAMES.index("yaw")] = other[NAMES.index("yaw")][:, OTHER_SIDE]
-        found.append(torch.stack([(a + b).argmax(1) for a, b in zip(straight, other, strict=True)], 1))
-    return torch.cat(found).numpy()
+        found.append([(a + b) / 2 for a, b in zip(straight, other, strict=True)])
+    return [torch.cat(parts).numpy() for parts in zip(*found, strict=True)]
 
 
 def confusion(true: np.ndarray, said: np.ndarray, person: np.ndarray, classes: int) -> np.ndarray:
@@ -203,6 +208,17 @@ def mistakes(table: np.ndarray, classes: tuple[str, ...]) -> str:
     return ", ".join(f"{classes[a]} as {classes[b]} {shares[a, b]:.1%}" for a, b in pairs if shares[a, b] > 0)
 
 
+def votes(known: Truth, shares: list[np.ndarray], among: np.ndarray) -> None:
+    """Accuracy over people when a person's photographs vote: what is the person's, not the picture's."""
+    person = np.unique(known.person[among], return_inverse=True)[1]
+    for name in ("gender", "race"):
+        at = NAMES.index(name)
+        total = np.zeros((person.max() + 1, SIZES[name]))
+        np.add.at(total, person, np.log(shares[at][among] + 1e-6))
+        true = known.codes[among, at][np.unique(person, return_index=True)[1]]
+        print(f"{name}, all photographs of a person together: {100 * (total.argmax(1) == true).mean():.1f}")
+
+
 def by_age(known: Truth, said: np.ndarray, among: np.ndarray) -> None:
     """Accuracy of gender, race and age group by years: what is hard in children or near a border."""
     print("\n| years | photographs | gender | race | age group |\n|---|---|---|---|---|")
@@ -215,17 +231,20 @@ def by_age(known: Truth, said: np.ndarray, among: np.ndarray) -> None:
 
 
 def test(net: nn.Module, readers: Readers, args: argparse.Namespace) -> None:
-    """On validation people of world 0, then on people of another world as they are, and clean."""
-    tests = [((0, args.people // 10, args.images, "validation"), False)]
+    """On the people trained on, on validation people, on those of another world, as they are and clean."""
+    tests = [((0, args.people, args.images, "labelled"), False)]
+    tests += [((0, args.people // 10, args.images, "validation"), False)]
     if args.test_world is not None:
         other = (args.test_world, args.people // 4, args.images + 1, "labelled")
         tests += [(other, False), (other, True)]
     for where, clean in tests:
         photographs = drawn.photographs(args.folder, *where, clean=clean)
         folder = drawn.crops(args.folder, photographs, args.crop)
-        known, said = truth(folder), read(net, readers, folder)
+        known, shares = truth(folder), read(net, readers, folder)
+        said = np.stack([share.argmax(1) for share in shares], 1)
         rows = np.abs(known.yaw) <= FRONTAL if clean else np.full(len(said), True)
         report(f"world {where[0]}, {where[3]}, {'clean' if clean else 'all'}", known, said, rows)
+        votes(known, shares, rows)
         by_age(known, said, rows)
 
 
@@ -241,16 +260,23 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=1, help="of the training")
     parser.add_argument("--test-world", type=int, help="without it: world 0's validation people alone")
     parser.add_argument("--save", type=Path, help="where to put the weights of net and heads")
+    parser.add_argument("--load", type=Path, help="weights that were saved: nothing is trained")
     args = parser.parse_args()
     torch.set_num_threads(1)
     cv2.setNumThreads(1)
     photographs = drawn.photographs(args.folder, 0, args.people, args.images)
-    net, readers = train(
-        drawn.crops(args.folder, photographs, args.crop), args.epochs, args.seed, args.batch, args.rate
-    )
+    learnt = drawn.crops(args.folder, photographs, args.crop)
+    net, readers = fresh(args.seed)
+    if args.load:
+        kept = torch.load(args.load, weights_only=True)
+        net.load_state_dict(kept["net"])
+        readers.load_state_dict(kept["readers"])
+    else:
+        train(net, readers, learnt, args.epochs, args.seed, args.batch, args.rate)
     if args.save:
         with files.writing(args.save) as file:
             torch.save({"net": net.state_dict(), "readers": readers.state_dict()}, file)
+    net.eval()
     test(net, readers, args)
 
 

@@ -1,6 +1,6 @@
 """A landmark net that has only seen synthetic faces: its error on other synthetic people and on real faces.
 
-    python -m benchmarks.landmarks --folder /tmp/faces [--people 600] [--epochs 8]    # trains
+    python -m benchmarks.landmarks --folder /tmp/faces [--epochs 4] [--stop 3]       # trains
     python -m benchmarks.landmarks --folder /tmp/faces --model data/models/landmark   # takes a trained one
 
 Synthetic: NME of `pipeline.evaluate.landmarks`, mean distance of the 68 points by sqrt(w h) of the box, on
@@ -15,6 +15,7 @@ Intervals are 95 %, by a bootstrap over people.
 from __future__ import annotations
 
 import argparse
+import contextlib
 import itertools
 import tarfile
 import tempfile
@@ -52,17 +53,23 @@ PEER_SIZE, PEER_SQUARE = 112, 1.2
 DRAWS = 1000
 
 
-def train(folder: Path, epochs: int, seed: int) -> tuple[model.ModelSpec, LandmarkNet]:
-    """As the stage `landmark` does: every crop in `folder`, Adam, mirror images."""
+class Enough(Exception):  # noqa: N818
+    """Ends a training whose rate was laid out for more epochs."""
+
+
+def train(folder: Path, epochs: int, seed: int, stop: int | None) -> tuple[model.ModelSpec, LandmarkNet]:
+    """As the stage `landmark` does: all crops in `folder`, Adam, mirror images, to the end of epoch `stop`."""
     seed_all(seed)
     spec = model.ModelSpec(name="landmark", kind="landmark", backbone="fan", shape=SHAPE, size=drawn.SIZE)
     net, faces, started = model.build_landmark(spec), Faces(folder, known=KNOWN, cache_gb=4), time.time()
 
     def tell(epoch: int) -> Mapping[str, float]:
         print(f"epoch {epoch + 1} of {epochs}, {time.time() - started:.0f} s", flush=True)
+        if epoch + 1 == stop:
+            raise Enough
         return {}
 
-    with tempfile.TemporaryDirectory() as checkpoints:
+    with tempfile.TemporaryDirectory() as checkpoints, contextlib.suppress(Enough):
         fit(
             heatmaps.Mapper(net),
             heatmaps.Landmarks(net),
@@ -201,7 +208,8 @@ def main() -> None:
     parser.add_argument("--save", type=Path, help="where to put the net that is trained")
     parser.add_argument("--people", type=int, default=1000, help="of world 0, to train on")
     parser.add_argument("--images", type=int, default=5, help="photographs of each")
-    parser.add_argument("--epochs", type=int, default=8)
+    parser.add_argument("--epochs", type=int, default=4)
+    parser.add_argument("--stop", type=int, help="end after this epoch: the rate falls as if more came")
     parser.add_argument("--seed", type=int, default=1, help="of the training")
     parser.add_argument("--test-world", type=int, default=121)
     parser.add_argument("--test-people", type=int, default=250)
@@ -213,7 +221,9 @@ def main() -> None:
     taken = drawn.photographs(args.folder, 0, args.people, args.images)
     learnt = drawn.crops(args.folder, taken, "loose")
     mean = np.nanmean(Dataset(learnt).points("points68"), 0)
-    spec, net = model.load_landmark(args.model) if args.model else train(learnt, args.epochs, args.seed)
+    spec, net = (
+        model.load_landmark(args.model) if args.model else train(learnt, args.epochs, args.seed, args.stop)
+    )
     if args.save:
         model.save(args.save, spec, net)
     others = drawn.photographs(args.folder, args.test_world, args.test_people, args.images + 1)
