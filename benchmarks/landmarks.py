@@ -58,7 +58,7 @@ class Enough(Exception):  # noqa: N818
 
 
 def train(folder: Path, epochs: int, seed: int, stop: int | None) -> tuple[model.ModelSpec, LandmarkNet]:
-    """As the stage `landmark` does: all crops in `folder`, Adam, mirror images, to the end of epoch `stop`."""
+    """As the stage `landmark`: all crops in `folder`, Adam, mirror images, to the end of epoch `stop`."""
     seed_all(seed)
     spec = model.ModelSpec(name="landmark", kind="landmark", backbone="fan", shape=SHAPE, size=drawn.SIZE)
     net, faces, started = model.build_landmark(spec), Faces(folder, known=KNOWN, cache_gb=4), time.time()
