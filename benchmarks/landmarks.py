@@ -162,7 +162,9 @@ def foreign(weights: Path, some: list[Photo]) -> Float[np.ndarray, "n 5 2"]:
     """The peer's points in pixels of the photographs."""
     import onnxruntime
 
-    session = onnxruntime.InferenceSession(str(weights), providers=["CPUExecutionProvider"])
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = 1  # idle threads of its own would spin
+    session = onnxruntime.InferenceSession(str(weights), options, providers=["CPUExecutionProvider"])
     found = []
     for one in some:
         x, y, width, height = one.box
