@@ -30,24 +30,24 @@ if __name__ == "__main__":
 
 @pytest.fixture
 def project(tmp_path, monkeypatch):
-    """make(body) writes a tiny project, whose one stage `work` has that body, to the working directory."""
+    """make(body) writes a tiny project, whose one stage `toy` has that body, to the working directory."""
 
-    def make(body: str, params: str = "work: {a: {steps: 3, seed: 5}, b: {steps: 2}}\n", imports: str = ""):
+    def make(body: str, params: str = "toy: {a: {steps: 3, seed: 5}, b: {steps: 2}}\n", imports: str = ""):
         lines = "\n".join(f"    {line}" for line in body.strip().splitlines())
         (tmp_path / "stages").mkdir(exist_ok=True)
         (tmp_path / "stages" / "__init__.py").touch()
-        (tmp_path / "stages" / "work.py").write_text(STAGE.format(body=lines, imports=imports))
+        (tmp_path / "stages" / "toy.py").write_text(STAGE.format(body=lines, imports=imports))
         (tmp_path / "params.yaml").write_text(params)
         (tmp_path / "dvc.yaml").write_text(
             "stages:\n"
-            "  work:\n"
-            "    foreach: ${work}\n"
+            "  toy:\n"
+            "    foreach: ${toy}\n"
             "    do:\n"
-            "      cmd: python -m stages.work ${key}\n"
-            "      deps: [stages/work.py]\n"
-            "      params: ['work.${key}']\n"
-            "      outs: ['data/runs/work/${key}.json']\n"
-            "      metrics: [{'data/metrics/work/${key}.json': {cache: false}}]\n"
+            "      cmd: python -m stages.toy ${key}\n"
+            "      deps: [stages/toy.py]\n"
+            "      params: ['toy.${key}']\n"
+            "      outs: ['data/runs/toy/${key}.json']\n"
+            "      metrics: [{'data/metrics/toy/${key}.json': {cache: false}}]\n"
         )
         return tmp_path
 

@@ -16,25 +16,25 @@ from pipeline import declared, files, guard, runtime, stage
 
 
 def run(*arguments, **env):
-    command = [sys.executable, "-m", "stages.work", *arguments]
+    command = [sys.executable, "-m", "stages.toy", *arguments]
     return subprocess.run(command, capture_output=True, text=True, env={**os.environ, **env}, timeout=60)
 
 
-def kept(address="work@a"):
+def kept(address="toy@a"):
     return sorted(path.name for path in Path(".ckpt", address).glob("*") if path.is_dir())
 
 
 def test_a_stage_sees_what_is_declared_and_nothing_else(project):
     project(
-        "assert run.params == {'work': {'a': {'steps': 3, 'seed': 5}}}, run.params\nassert run.seed == 5\n"
-        "assert (run.name, run.item, run.benchmark) == ('work', 'a', False)\n"
+        "assert run.params == {'toy': {'a': {'steps': 3, 'seed': 5}}}, run.params\nassert run.seed == 5\n"
+        "assert (run.name, run.item, run.benchmark) == ('toy', 'a', False)\n"
         "run.metrics({'loss': {'last': 1.5}})",
-        params="work: {a: {steps: 3, seed: 5}}\nsecret: 1\n",
+        params="toy: {a: {steps: 3, seed: 5}}\nsecret: 1\n",
     )
     done = run("a")
     assert done.returncode == 0, done.stderr
-    assert json.loads(Path("data/metrics/work/a.json").read_text()) == {"loss": {"last": 1.5}}
-    record = json.loads(Path("data/runs/work/a.json").read_text())
+    assert json.loads(Path("data/metrics/toy/a.json").read_text()) == {"loss": {"last": 1.5}}
+    record = json.loads(Path("data/runs/toy/a.json").read_text())
     assert record["peak_memory_mb"] > 1
     assert record["seconds"] > 0
     assert record["machine"]["torch"].startswith("2.")
@@ -44,8 +44,8 @@ def test_an_unknown_item_is_an_error_that_names_the_known_ones(project):
     project("pass")
     done = run("aa")
     assert done.returncode == 2
-    assert "no stage 'work@aa'" in done.stderr
-    assert "work@a" in done.stderr.split("nearest:")[1]
+    assert "no stage 'toy@aa'" in done.stderr
+    assert "toy@a" in done.stderr.split("nearest:")[1]
     assert "Traceback" not in done.stderr
 
 
@@ -98,10 +98,10 @@ def test_checkpoints_outlive_a_failure_and_a_kill_and_are_pruned_after_success(p
 
 def test_a_changed_dependency_is_another_fingerprint(project, tmp_path):
     project("pass")
-    what = declared.declared("work@a")
+    what = declared.declared("toy@a")
     before = declared.fingerprint(what.params, declared.dep_hashes(what.deps, {}, trust_lock=True))
     again = declared.fingerprint(what.params, declared.dep_hashes(what.deps, {}, trust_lock=True))
-    (tmp_path / "stages" / "work.py").write_text("# edited")
+    (tmp_path / "stages" / "toy.py").write_text("# edited")
     after = declared.fingerprint(what.params, declared.dep_hashes(what.deps, {}, trust_lock=True))
     assert before == again != after
 
@@ -151,7 +151,7 @@ def test_the_second_of_two_copies_waits_for_the_first(project):
         "import time\nwith open('log', 'a') as f: f.write('in\\n')\ntime.sleep(1.5)\n"
         "with open('log', 'a') as f: f.write('out\\n')"
     )
-    command = [sys.executable, "-m", "stages.work", "a"]
+    command = [sys.executable, "-m", "stages.toy", "a"]
     both = [subprocess.Popen(command, stderr=subprocess.PIPE, text=True) for _ in range(2)]
     told = "".join(each.communicate(timeout=60)[1] for each in both)
     assert [each.returncode for each in both] == [0, 0], told
@@ -195,9 +195,9 @@ def test_a_stage_dies_with_the_dvc_that_started_it(project, shell, when):
         SLEEP if when == "while it works" else "pass", imports=SLEEP if when == "while it imports" else ""
     )
     shutil.copy(Path(__file__).parent.parent / "stages/__init__.py", "stages/__init__.py")
-    command = shell.format(f"{sys.executable} -m stages.work a")
+    command = shell.format(f"{sys.executable} -m stages.toy a")
     script = f"import subprocess; subprocess.run(['/bin/sh', '-c', {command!r}])"
-    dvc = subprocess.Popen([sys.executable, "-c", script], env={**os.environ, "DVC_STAGE": "work@a"})
+    dvc = subprocess.Popen([sys.executable, "-c", script], env={**os.environ, "DVC_STAGE": "toy@a"})
     until = time.monotonic() + 20
     while not Path("pid").exists() or not Path("pid").read_text():
         assert time.monotonic() < until, "the stage did not start"
@@ -321,7 +321,7 @@ def test_metrics_that_dvc_yaml_does_not_declare_are_refused(project):
     )
     done = run("a")
     assert done.returncode == 2
-    assert "no data/metrics/... output for work@a" in done.stderr
+    assert "no data/metrics/... output for toy@a" in done.stderr
 
 
 class FullDisk:

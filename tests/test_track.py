@@ -192,10 +192,10 @@ def test_a_server_that_is_down_neither_stops_nor_slows_a_stage(project, store, m
         "run.metrics({'seconds': 1.0})"
     )
     env = {**os.environ, "MLFLOW_TRACKING_URI": CLOSED, "LIKENESS_TRACKING": "on"}
-    command = [sys.executable, "-m", "stages.work", "a"]
+    command = [sys.executable, "-m", "stages.toy", "a"]
     done = subprocess.run(command, env=env, capture_output=True, text=True, timeout=60)
     assert done.returncode == 0, done.stderr
-    assert Path("data/metrics/work/a.json").exists()
+    assert Path("data/metrics/toy/a.json").exists()
     trouble = unsent(folder) / "trouble.txt"
     until = time.monotonic() + 60
     while not trouble.exists() or not guard.is_free(unsent(folder) / "sender.lock"):
@@ -215,7 +215,7 @@ def test_a_server_that_is_down_neither_stops_nor_slows_a_stage(project, store, m
     monkeypatch.setenv("MLFLOW_TRACKING_URI", track.store(store[0]))  # the server is back
     assert track.send(folder) == 0
     names = [run.info.run_name for run in store[1].search_runs([store[2]])]
-    assert {"work@a", "work@b"} <= set(names)
+    assert {"toy@a", "toy@b"} <= set(names)
     assert not trouble.exists()
     assert not list(unsent(folder).glob("*/log.jsonl"))
 

@@ -15,7 +15,7 @@ from pipeline.evaluate import cost, curves, embed, intervals, scored, templated,
 from pipeline.evaluate.folds import contiguous_folds, kfold
 from pipeline.loader import Faces
 from pipeline.model import Model
-from pipeline.protocols import Pooled, Searched, Verified
+from pipeline.protocols import Asked, Pooled, Searched, Verified
 from pipeline.records import Dataset
 from pipeline.runtime import Runtime
 
@@ -74,17 +74,8 @@ class ModelBench:
     ) -> Verified:
         return templated.verify(pooled, pairs, fars, bootstrap, SEED)
 
-    def search(
-        self,
-        pooled: Pooled,
-        galleries: Mapping[str, pd.DataFrame],
-        *,
-        ranks: Sequence[int],
-        fpirs: Sequence[float],
-        open_rank: int,
-        fars: Sequence[float],
-    ) -> Searched:
-        return templated.search(pooled, galleries, ranks, fpirs, open_rank, fars)
+    def search(self, pooled: Pooled, galleries: Mapping[str, pd.DataFrame], asked: Asked) -> Searched:
+        return templated.search(pooled, galleries, asked)
 
     def search_distractors(
         self,

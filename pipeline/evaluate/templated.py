@@ -16,7 +16,7 @@ from jaxtyping import Float
 
 from pipeline.evaluate import curves, distractors, identify, intervals, scored, templates, vectors
 from pipeline.evaluate.streaming import StreamingRoc
-from pipeline.protocols import Pooled, Searched, Verified
+from pipeline.protocols import Asked, Pooled, Searched, Verified
 
 BYTES = 64 * 2**20  # of scores held at a time
 ROWS = 8192  # distractors handed over at a time
@@ -53,17 +53,10 @@ def verify(pooled: Pooled, pairs: pd.DataFrame, fars: Sequence[float], draws: in
     return Verified(metrics, table, scored.thin(curve))
 
 
-def search(
-    pooled: Pooled,
-    galleries: Mapping[str, pd.DataFrame],
-    ranks: Sequence[int],
-    fpirs: Sequence[float],
-    open_rank: int,
-    fars: Sequence[float],
-) -> Searched:
+def search(pooled: Pooled, galleries: Mapping[str, pd.DataFrame], asked: Asked) -> Searched:
     """1:N of each list (role, template) and the lists' mean: CMC, TPIR at FPIR.
 
-    With `fars` also TAR at FAR of every probe with every entry.
+    With `asked.fars` also TAR at FAR of every probe with every entry.
     """
     answer, tables = {}, []
     for name, rows in galleries.items():
@@ -71,12 +64,12 @@ def search(
         sought, enrolled = pooled.rows(probes["template"]), pooled.rows(entries["template"])
         sides = pooled.unit[sought], pooled.people[sought], pooled.unit[enrolled], pooled.people[enrolled]
         found = identify.search(*sides)
-        answer[name] = identify.measured(found, ranks, fpirs, open_rank)
-        answer[name]["open_rank"] = open_rank
-        if fars:
-            answer[name]["tar_at_far"] = tar_at_far(*sides, fars)
+        answer[name] = identify.measured(found, asked.ranks, asked.fpirs, asked.open_rank)
+        answer[name]["open_rank"] = asked.open_rank
+        if asked.fars:
+            answer[name]["tar_at_far"] = tar_at_far(*sides, asked.fars)
         tables.append(_probes(probes, found).assign(gallery=name))
-    mean = _named(identify.mean(list(answer.values()), ranks, fpirs))
+    mean = _named(identify.mean(list(answer.values()), asked.ranks, asked.fpirs))
     told = {name: _named(numbers) for name, numbers in answer.items()}
     return Searched({"galleries": told, "mean": mean}, pd.concat(tables, ignore_index=True))
 

@@ -62,6 +62,16 @@ class Searched:
     probes: pd.DataFrame
 
 
+@dataclass(frozen=True)
+class Asked:
+    """Where the curves of a search are read: ranks of the CMC, FPIRs at `open_rank`, FARs in the gallery."""
+
+    ranks: Sequence[int]
+    fpirs: Sequence[float]
+    open_rank: int = 1
+    fars: Sequence[float] = ()
+
+
 class Bench(Interface):
     """A model under test, and the benchmarks it is tested on."""
 
@@ -91,16 +101,7 @@ class Bench(Interface):
         """Scores `pairs` (a, b, same) of templates."""
         ...
 
-    def search(
-        self,
-        pooled: Pooled,
-        galleries: Mapping[str, pd.DataFrame],
-        *,
-        ranks: Sequence[int],
-        fpirs: Sequence[float],
-        open_rank: int,
-        fars: Sequence[float],
-    ) -> Searched:
+    def search(self, pooled: Pooled, galleries: Mapping[str, pd.DataFrame], asked: Asked) -> Searched:
         """Probes of each list (role, template) in its gallery, by the lists' names, and the lists' mean."""
         ...
 

@@ -8,7 +8,7 @@ a share of a list is an error. Roles must be true of the templates' identities.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,7 +17,7 @@ import numpy.typing as npt
 import pandas as pd
 import pyarrow as pa
 
-from pipeline.protocols import Result
+from pipeline.protocols import Bench, Result
 from pipeline.records import LISTS, Dataset
 
 KEPT = 20  # names that a result lists, 5 of them in an error
@@ -168,8 +168,15 @@ def galleries(pairs: Iterable[str], searches: Iterable[str]) -> dict[str, dict[s
     return found
 
 
-def joined(settings: dict[str, Any], parts: Mapping[str, Result], none: str) -> Result:
-    """One result of those of several benchmarks; `none` is what it says where there are none."""
+def joined(
+    bench: Bench,
+    benchmark: Callable[[Bench, str, Dataset], Result | None],
+    settings: dict[str, Any],
+    none: str,
+) -> Result:
+    """One result of every benchmark that has one; `none` is what it says where there are none."""
+    every = {name: benchmark(bench, name, data) for name, data in bench.datasets.items()}
+    parts = {name: part for name, part in every.items() if part is not None}
     found = {dataset: part.metrics for dataset, part in parts.items()}
     metrics = {"settings": settings, "benchmarks": found, **({} if parts else {"note": none})}
     tables: dict[str, list[pd.DataFrame]] = {}

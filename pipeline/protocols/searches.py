@@ -16,7 +16,7 @@ from typing import Annotated, Any, Literal
 import pandas as pd
 from pydantic import Field
 
-from pipeline.protocols import Bench, Pooled, Result, Searched
+from pipeline.protocols import Asked, Bench, Pooled, Result, Searched
 from pipeline.protocols import _templates as listed
 from pipeline.records import Dataset
 from pipeline.strict import Strict
@@ -53,9 +53,7 @@ class Searches:
     missing: float
 
     def evaluate(self, bench: Bench) -> Result:
-        found = {name: self._benchmark(bench, name, data) for name, data in bench.datasets.items()}
-        parts = {name: part for name, part in found.items() if part is not None}
-        return listed.joined(self.settings(), parts, NONE)
+        return listed.joined(bench, self._benchmark, self.settings(), NONE)
 
     def _benchmark(self, bench: Bench, dataset: str, data: Dataset) -> Result | None:
         lists = data.lists()
@@ -89,14 +87,8 @@ class Searches:
                 pooled, search, sizes=sizes, ranks=self.ranks, fars=self.distractor_fars
             )
         if "distractor" not in roles or "unmated" in roles:
-            tested = bench.search(
-                pooled,
-                {"": search},
-                ranks=self.ranks,
-                fpirs=self.fpirs,
-                open_rank=self.open_rank,
-                fars=self.open_fars,
-            )
+            asked = Asked(self.ranks, self.fpirs, self.open_rank, self.open_fars)
+            tested = bench.search(pooled, {"": search}, asked)
             alone = tested.probes.drop(columns="gallery")
             found["in_gallery"] = Searched(tested.metrics["galleries"][""], alone)
         return found

@@ -17,7 +17,7 @@ from typing import Annotated, Any, Literal
 import pandas as pd
 from pydantic import Field
 
-from pipeline.protocols import Bench, Pooled, Result
+from pipeline.protocols import Asked, Bench, Pooled, Result
 from pipeline.protocols import _templates as listed
 from pipeline.protocols._lists import repeats
 from pipeline.records import Dataset
@@ -59,9 +59,7 @@ class Templates:
     missing: float
 
     def evaluate(self, bench: Bench) -> Result:
-        found = {name: self._benchmark(bench, name, data) for name, data in bench.datasets.items()}
-        parts = {name: part for name, part in found.items() if part is not None}
-        return listed.joined(self.settings(), parts, NONE)
+        return listed.joined(bench, self._benchmark, self.settings(), NONE)
 
     def _benchmark(self, bench: Bench, dataset: str, data: Dataset) -> Result | None:
         lists = data.lists()
@@ -111,9 +109,7 @@ class Templates:
                 kept[gallery], lost[gallery] = listed.usable_search(
                     ready.dataset, name, rows, ready.members, self.missing
                 )
-            tested = bench.search(
-                ready.pooled, kept, ranks=self.ranks, fpirs=self.fpirs, open_rank=1, fars=[]
-            )
+            tested = bench.search(ready.pooled, kept, Asked(self.ranks, self.fpirs))
             for gallery, told in tested.metrics["galleries"].items():
                 told["missing_entries"] = lost[gallery]
             numbers[group] = tested.metrics
