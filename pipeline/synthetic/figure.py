@@ -62,7 +62,7 @@ def express(tables: Tables, head: Float[Tensor, "3 texels"], look: Look) -> Floa
     sex = 1 - 2 * float(look.people["male"])
     shaped = head + (tables.mean - head) * (0.25 * look.child)
     if look.child:
-        shaped.add_(tables.sex, alpha=0.75 * sex * look.child)
+        shaped.add_(tables.sex, alpha=0.2 * sex * look.child)
     for name, weight in weights.items():
         if weight:
             shaped.add_(tables.expression[name], alpha=weight)

@@ -22,60 +22,95 @@ IRISES = ((0.20, 0.12, 0.06), (0.32, 0.20, 0.10), (0.25, 0.38, 0.45), (0.28, 0.3
 
 @dataclass(frozen=True)
 class Race:
-    """What a group's people have in common on average; they differ far more among themselves."""
+    """What a group's people have in common on average, and what range they have it in."""
 
     name: str
     melanin: tuple[float, float]  # mean, standard deviation; 0 is the palest skin, 1 the darkest
+    tint: tuple[float, float, float]  # factors of red, green, blue
     hair: float | None  # darkness of hair, None: anything
+    curl: tuple[float, float]
     irises: tuple[float, ...]  # shares of IRISES
+    lid: tuple[float, float]  # height of the open eye
+    fold: tuple[float, float]  # of the upper lid
+    brow: tuple[float, ...]  # shifts of length, height, arch, thickness, density
     shape: Mapping[str, float]  # shifts of shape modes
 
 
 RACES = (
     Race(
-        "black",
-        (0.85, 0.10),
-        0.97,
-        (0.95, 0.05, 0.0, 0.0, 0.0),
-        dict(nose_width=1.6, nose_bridge=-0.8, nose_height=-0.5, upper_lip=1.2, lower_lip=1.2)
-        | dict(lip_protrusion=1.3, nose_tip_width=1.0),
+        name="black",
+        melanin=(0.90, 0.06),
+        tint=(1.0, 0.99, 1.0),
+        hair=0.97,
+        curl=(0.9, 0.9),
+        irises=(0.95, 0.05, 0.0, 0.0, 0.0),
+        lid=(0.40, 0.52),
+        fold=(0.3, 0.9),
+        brow=(0.0, 0.0, 0.2, 0.0, 0.0),
+        shape=dict(nose_width=2.2, nose_bridge=-1.2, nose_height=-0.8, upper_lip=1.8, lower_lip=1.8)
+        | dict(lip_protrusion=1.8, nose_tip_width=1.5),
     ),
     Race(
-        "east_asian",
-        (0.28, 0.07),
-        0.93,
-        (0.9, 0.1, 0.0, 0.0, 0.0),
-        dict(nose_bridge=-1.2, nose_height=-0.5, eye_depth=-1.0, cheekbone=0.9, head_width=0.6)
-        | dict(eye_tilt=0.8, brow_ridge=-0.5),
+        name="east_asian",
+        melanin=(0.20, 0.05),
+        tint=(0.98, 1.0, 0.86),
+        hair=0.95,
+        curl=(0.0, 0.1),
+        irises=(0.9, 0.1, 0.0, 0.0, 0.0),
+        lid=(0.32, 0.40),
+        fold=(0.0, 0.15),
+        brow=(-0.3, 0.3, -0.8, -0.6, -0.3),
+        shape=dict(nose_bridge=-1.9, nose_height=-0.8, eye_depth=-1.6, cheekbone=1.4, head_width=1.0)
+        | dict(eye_tilt=1.4, brow_ridge=-0.9),
     ),
     Race(
-        "indian",
-        (0.55, 0.10),
-        0.92,
-        (0.85, 0.12, 0.0, 0.03, 0.0),
-        dict(nose_width=0.4, nose_hump=0.4, eye_size=0.4, nose_bridge=0.2),
+        name="indian",
+        melanin=(0.62, 0.05),
+        tint=(0.95, 0.98, 0.86),
+        hair=0.95,
+        curl=(0.1, 0.35),
+        irises=(0.85, 0.12, 0.0, 0.03, 0.0),
+        lid=(0.47, 0.57),
+        fold=(0.6, 1.0),
+        brow=(0.5, -0.4, 0.3, 1.1, 0.9),
+        shape=dict(nose_width=0.3, nose_hump=2.0, eye_size=1.8, nose_bridge=0.7, nose_length=1.2)
+        | dict(eye_depth=0.9, face_length=0.7, cheek_fat=-0.6),
     ),
     Race(
-        "latino",
-        (0.36, 0.09),
-        0.88,
-        (0.7, 0.2, 0.0, 0.1, 0.0),
-        dict(nose_width=0.6, cheekbone=0.5, nose_bridge=-0.1, nose_height=0.1),
+        name="latino",
+        melanin=(0.36, 0.05),
+        tint=(1.07, 0.96, 0.90),
+        hair=0.88,
+        curl=(0.25, 0.5),
+        irises=(0.7, 0.2, 0.0, 0.1, 0.0),
+        lid=(0.38, 0.50),
+        fold=(0.2, 0.8),
+        brow=(0.2, 0.0, -0.2, 0.5, 0.4),
+        shape=dict(nose_width=1.5, cheekbone=1.2, jaw_width=0.9, cheek_fat=1.2, lower_lip=1.0)
+        | dict(nose_tip_width=1.2, face_length=-1.0, forehead_height=-0.8),
     ),
     Race(
-        "white",
-        (0.12, 0.05),
-        None,
-        (0.2, 0.2, 0.3, 0.15, 0.15),
-        dict(nose_height=0.35, nose_bridge=0.5, nose_width=-0.5, lip_protrusion=-0.3),
+        name="white",
+        melanin=(0.07, 0.04),
+        tint=(1.0, 0.96, 0.98),
+        hair=None,
+        curl=(0.0, 0.5),
+        irises=(0.2, 0.2, 0.3, 0.15, 0.15),
+        lid=(0.38, 0.52),
+        fold=(0.3, 1.0),
+        brow=(0.0, 0.0, 0.0, -0.3, -0.2),
+        shape=dict(nose_height=0.9, nose_bridge=1.1, nose_width=-1.0, lip_protrusion=-0.6)
+        | dict(upper_lip=-0.6, face_length=0.5, brow_ridge=0.3),
     ),
 )
-BLACK, WHITE = 0, 4
+WHITE = 4
 MALE_SHAPE = (
-    dict(brow_ridge=0.7, jaw_width=0.7, jaw_angle=0.6, chin_width=0.6, nose_height=0.35, nose_width=0.3)
-    | dict(upper_lip=-0.35, lower_lip=-0.35, eye_size=-0.35, cheek_fat=-0.2, face_length=0.3)
-    | dict(neck_width=0.8, head_width=0.3, chin_length=0.35, forehead_slope=0.5, brow_height=-0.35)
+    dict(brow_ridge=0.9, jaw_width=0.9, jaw_angle=0.8, chin_width=0.8, nose_height=0.4, nose_width=0.35)
+    | dict(upper_lip=-0.5, lower_lip=-0.5, eye_size=-0.5, cheek_fat=-0.3, face_length=0.4)
+    | dict(neck_width=1.1, head_width=0.3, chin_length=0.45, forehead_slope=0.7, brow_height=-0.5)
 )
+MALE_BROW = (0.2, -0.5, -1.0, 1.0, 0.8)  # as Race.brow; women have as much less
+TYPICAL = 0.85  # how much less people differ along what tells groups apart than in all else
 
 
 @dataclass(frozen=True)
@@ -86,6 +121,7 @@ class People:
     male: Float[Tensor, "p"]
     shape: Float[Tensor, "p modes"]
     melanin: Float[Tensor, "p"]
+    tint: Float[Tensor, "p 3"]
     redness: Float[Tensor, "p"]
     hair_dark: Float[Tensor, "p"]
     hair_red: Float[Tensor, "p"]
@@ -131,13 +167,14 @@ def draw(draws: Draws, modes: Sequence[str], world: World) -> People:
         male=male,
         shape=shape,
         melanin=melanin,
+        tint=torch.tensor([entry.tint for entry in RACES])[race],
         redness=draws.normal() * 0.35,
         iris=torch.tensor(IRISES)[draws.choice(irises)] + draws.normals(3) * 0.02,
         **_hair(draws, race, male),
         freckles=draws.chance(0.25) * draws.uniform(0.3, 1.0) * (1 - melanin),
         moles=_moles(draws),
-        lid=draws.uniform(0.36, 0.54),
-        fold=draws.uniform(),
+        lid=_within(draws, [entry.lid for entry in RACES], race),
+        fold=_within(draws, [entry.fold for entry in RACES], race),
         lip_red=draws.uniform(),
         ageing=draws.normals(2),
         wears_glasses=draws.chance(0.25),
@@ -156,12 +193,23 @@ def _shape(draws: Draws, modes: Sequence[str], race: Tensor, male: Tensor, sprea
         for name, value in entry.shape.items():
             shifts[code, modes.index(name)] = value
     own = draws.normals(len(modes)) * (0.9 * spread)
+    between = torch.linalg.qr(torch.cat([shifts - shifts.mean(0), sex_shape(modes)[None]])[1:].T).Q
+    own = own - TYPICAL * (own @ between) @ between.T
     return own + shifts[race] + (2 * male - 1)[:, None] * sex_shape(modes)
+
+
+def _within(draws: Draws, ranges: Sequence[tuple[float, float]], race: Tensor) -> Float[Tensor, "p"]:
+    """Uniform in the range of a person's group."""
+    low, high = torch.tensor(ranges)[race].unbind(1)
+    return low + (high - low) * draws.uniform()
 
 
 def _hair(draws: Draws, race: Tensor, male: Tensor) -> dict[str, Tensor]:
     known = torch.tensor([-1.0 if entry.hair is None else entry.hair for entry in RACES])[race]
-    curl = torch.where(race == BLACK, torch.tensor(0.9), draws.uniform(0, 0.5))
+    curl = _within(draws, [entry.curl for entry in RACES], race)
+    brow = torch.tensor([entry.brow for entry in RACES])[race] + (2 * male - 1)[:, None] * torch.tensor(
+        MALE_BROW
+    )
     return {
         "hair_dark": torch.where(known < 0, draws.uniform(), known),
         "hair_red": draws.chance(0.12) * (race == WHITE),
@@ -169,7 +217,7 @@ def _hair(draws: Draws, race: Tensor, male: Tensor) -> dict[str, Tensor]:
         "curl": curl,
         "styles": torch.stack([_style(draws, male, curl) for _ in range(3)], 1),
         "bald": male * draws.chance(0.2),
-        "brow": draws.normals(5),
+        "brow": brow + 0.7 * draws.normals(5),
         "beard": male * draws.chance(0.35) * draws.uniform(0.3, 1.0),
         "beard_style": (draws.uniform() * 4).long().clamp(max=3),
     }

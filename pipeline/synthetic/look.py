@@ -18,7 +18,7 @@ from pipeline.synthetic.identity import People
 from pipeline.synthetic.rows import Row, records
 from pipeline.synthetic.sampler import Photos
 
-CHILD, GROWN, AGED = 19.0, 14.0, (40.0, 32.0)  # years
+CHILD, GROWN, AGED = 20.0, 15.0, (42.0, 27.0)  # years
 NOT_SHADED = ("race", "shape", "hairline", "styles", "expression")  # fields that no pixel reads
 
 
@@ -45,10 +45,10 @@ def of(
     people: People, photos: Photos, colour: Float[Tensor, "b 3"], opening: Float[Tensor, "b"], styles: int
 ) -> Looks:
     """Of every photograph; `colour` is that of young hair, `opening` of the mouth is in cm."""
-    child = ((CHILD - photos.age) / GROWN).clamp(0, 1.15) * (1 + 0.1 * people.ageing[:, 0])
-    old = ((photos.age - AGED[0]) / AGED[1]).clamp(0, 1.35) * (1 + 0.2 * people.ageing[:, 1])
+    child = ((CHILD - photos.age) / GROWN).clamp(0, 1.15) ** 0.6 * (1 + 0.1 * people.ageing[:, 0])
+    old = ((photos.age - AGED[0]) / AGED[1]).clamp(0, 1.35) * (1 + 0.12 * people.ageing[:, 1])
     old = old.clamp(min=0)
-    grey = ((old - 0.15) * 1.15).clamp(0, 0.95)
+    grey = ((old - 0.2) * 2.2).clamp(0, 0.95)
     rows = zip(records(vars(people)), records(vars(photos)), child.tolist(), old.tolist(), strict=True)
     each = [
         Look(person, photo, hair.worn(person, photo, styles), young, aged)

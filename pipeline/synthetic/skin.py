@@ -73,7 +73,7 @@ def hair_colour(people: People) -> Float[Tensor, "p 3"]:
 
 
 def skin_colour(people: People) -> Float[Tensor, "p 3"]:
-    return ramp(people.melanin.clamp(0, 1), (PALE, TAN, DARK))
+    return ramp(people.melanin.clamp(0, 1), (PALE, TAN, DARK)) * people.tint
 
 
 def tables(people: People, photos: Photos, child: Tensor, old: Tensor) -> dict[str, Tensor]:
@@ -88,13 +88,13 @@ def tables(people: People, photos: Photos, child: Tensor, old: Tensor) -> dict[s
         "rough": 1 - 0.6 * child.clamp(max=1.2),
         "blood": (1.2 + 0.6 * people.redness) * (1 + 0.4 * child),
         "pale": 1 - 0.5 * people.melanin,
-        "lined": 0.5 * age + 0.02,
+        "lined": 0.65 * age + 0.02,
         "spotted": 0.22 * (old - 0.5).clamp(min=0) * (1 - melanin),
         "lipstick": torch.tensor([0.66, 0.27, 0.30]) * (1 - 0.45 * melanin[:, None]),
-        "made_up": 0.7 * people.lip_red * (1 - 0.75 * people.male) * (1 - child).clamp(min=0),
+        "made_up": (0.25 + 0.6 * people.lip_red) * (1 - people.male) * (1 - child).clamp(min=0),
         "full_lips": 0.9 - 0.25 * age,
         "grown_beard": people.beard * photos.beard * grown_up,
-        "stubble": 0.17 * people.hair_dark * grown_up,
+        "stubble": (0.10 + 0.14 * people.hair_dark) * grown_up,
         "shift_down": shift[:, 0],
         "shift_along": shift[:, 1],
         "child": child,
