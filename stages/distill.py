@@ -10,7 +10,7 @@ from pipeline.contracts import LABELLED, UNLABELLED
 from pipeline.evaluate import agreement, verify
 from pipeline.loader import Faces
 from pipeline.train import assemble, epochs_of
-from pipeline.train.student import Role, Roles, describe, distil, teacher_of
+from pipeline.train.student import Role, Roles, describe, distil, of_use, teacher_of
 
 
 def main(run: stage.Run) -> None:
@@ -18,7 +18,7 @@ def main(run: stage.Run) -> None:
     entry = params["distill"][name]
     teacher = model.load(Path("data/models") / entry["teacher"])
     validation = faces_of(run, params["data"]["validation"], known=True)
-    roles, seed = roles_of(run), int(entry["seed"])
+    roles = roles_of(run)
     epochs = epochs_of(params, entry["epochs"], "distill")
     spec = describe(name, entry, params, roles, teacher.spec, epochs)
     cache = run.prepared / "targets" / entry["teacher"]
@@ -33,14 +33,13 @@ def main(run: stage.Run) -> None:
         log=run.log,
         bar=run.progress,
         # for the curves alone: the last epoch is kept, whatever it says
-        validate=None
-        if validation is None
-        else lambda net: verify.validation_accuracy(net, validation, run.runtime, seed),
+        validate=None if validation is None else verify.Validation(validation, run.runtime),
     )
     trained = student.save(Path("data/models") / name)
     told: dict[str, Any] = {"epochs": epochs, "last": student.curves[-1], "curves": student.curves}
-    told["faces"] = {role.dataset: len(role.faces) for role in roles.values()}
-    told["identities"] = len(roles[LABELLED].faces.classes) if LABELLED in roles else 0
+    learnt = of_use(entry, params, roles)
+    told["faces"] = {role.dataset: len(role.faces) for role in learnt.values()}
+    told["identities"] = len(roles[LABELLED].faces.classes) if LABELLED in learnt else 0
     if validation is not None:
         alike = agreement.compare(trained, teacher, student.connector, validation, run.runtime)
         told["teacher_student"] = {k: v for k, v in alike.items() if k == "kl" or student.projects}

@@ -13,6 +13,7 @@ def main(run: stage.Run) -> None:
     name, params = str(run.item), run.params
     entry, labelled = params["train"][name], params["data"]["labelled"]
     faces = assemble.faces(run.prepared, labelled, run.runtime.cache_gb, needs_identity=True)
+    validate = validator(run)
     epochs = epochs_of(params, entry["epochs"], "train")
     spec = assemble.spec(name, entry, params, faces, datasets=[labelled], epochs=epochs)
     trained = assemble.classifier(
@@ -24,7 +25,7 @@ def main(run: stage.Run) -> None:
         checkpoints=run.checkpoints,
         log=run.log,
         bar=run.progress,
-        validate=validator(run, int(entry["seed"])),
+        validate=validate,
     )
     trained.save(Path("data/models") / name, faces.classes)
     run.metrics(
@@ -38,7 +39,7 @@ def main(run: stage.Run) -> None:
     )
 
 
-def validator(run: stage.Run, seed: int) -> Callable[[model.Recogniser], Mapping[str, float]] | None:
+def validator(run: stage.Run) -> Callable[[model.Recogniser], Mapping[str, float]] | None:
     """Accuracy on pairs of validation people, for the curves: the last epoch is kept, whatever it says."""
     dataset = run.params["data"]["validation"]
     if dataset == assemble.NONE:
@@ -46,7 +47,7 @@ def validator(run: stage.Run, seed: int) -> Callable[[model.Recogniser], Mapping
     from pipeline.evaluate import verify
 
     faces = assemble.faces(run.prepared, dataset, run.runtime.cache_gb, needs_identity=True)
-    return lambda recogniser: verify.validation_accuracy(recogniser, faces, run.runtime, seed)
+    return verify.Validation(faces, run.runtime)
 
 
 if __name__ == "__main__":

@@ -18,6 +18,8 @@ from pipeline.loader import Faces
 from pipeline.model import Recogniser
 from pipeline.runtime import Runtime
 
+PAIRS, SEED = 3000, 0  # genuine pairs at most; the same seed whatever the model's, whose curves share a chart
+
 
 def random_pairs(
     labels: Int[np.ndarray, " faces"], count: int, seed: int
@@ -43,16 +45,25 @@ def random_pairs(
     return np.concatenate([a, first]), np.concatenate([b, second]), same
 
 
-def validation_accuracy(
-    recogniser: Recogniser, faces: Faces, runtime: Runtime, seed: int, count: int = 3000
-) -> dict[str, float]:
-    """Accuracy over 10 folds (flip: sum), AUC and EER on random pairs of validation identities.
+class Validation:
+    """Accuracy over 10 folds (flip: sum), AUC and EER of a net on random pairs of `faces` of known people.
 
-    For training curves and choices; folds share people, so it is no benchmark result.
+    The pairs are drawn when it is made, before a training is paid for, and the same for every model.
+    Errors: fewer than two genuine pairs, or one person alone.
     """
-    unit = fuse(embed(recogniser, faces, runtime), "sum", faces.sample_ids)
-    a, b, same = random_pairs(faces.labels, count, seed)
-    scores = cosine(unit, a, b)
-    curve = roc(scores, same)
-    folds = kfold(scores, same, contiguous_folds(same, min(10, curve.genuine)))
-    return {"accuracy": folds.mean, "auc": auc(curve), "eer": eer(curve)}
+
+    def __init__(self, faces: Faces, runtime: Runtime, count: int = PAIRS) -> None:
+        self.faces, self.runtime = faces, runtime
+        try:
+            self.a, self.b, self.same = random_pairs(faces.labels, count, SEED)
+        except ValueError as error:
+            raise ValueError(f"{faces.folder} can't validate a training: {error}") from error
+        if self.same.sum() < 2:
+            raise ValueError(f"{faces.folder} can't validate a training: it has one genuine pair, not two")
+
+    def __call__(self, recogniser: Recogniser) -> dict[str, float]:
+        unit = fuse(embed(recogniser, self.faces, self.runtime), "sum", self.faces.sample_ids)
+        scores = cosine(unit, self.a, self.b)
+        curve = roc(scores, self.same)
+        folds = kfold(scores, self.same, contiguous_folds(self.same, min(10, curve.genuine)))
+        return {"accuracy": folds.mean, "auc": auc(curve), "eer": eer(curve)}

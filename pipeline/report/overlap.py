@@ -62,6 +62,12 @@ class Overlap:
         """Whether the truth is known of any dataset."""
         return any(row.truth for row in self.cleaned)
 
+    @property
+    def leaks(self) -> list[Cleaned]:
+        """The sets that are trained on though test people whom a synthetic world planted there stay."""
+        known = [row for row in self.cleaned if row.trained_on and row.truth]
+        return [row for row in known if row.truth and row.truth.found < row.truth.planted]
+
 
 def overlap(results: Results) -> Overlap | None:
     """The section; None where the stage has not run."""

@@ -78,7 +78,7 @@ def describe(
         entry,
         params,
         first.faces,
-        datasets=sorted({role.dataset for role in roles.values()}),
+        datasets=sorted({role.dataset for role in of_use(entry, params, roles).values()}),
         epochs=epochs,
     )
     spec = assemble.inherit(spec, teacher)
@@ -138,6 +138,13 @@ def mixing_of(entry: assemble.Entry, params: assemble.Entry, roles: Roles) -> mi
     if not (found.recognition or found.labelled or found.unlabelled or found.mixed):
         raise ValueError(f"mixing {entry['mixing']!r} leaves nothing to learn from the faces that data names")
     return found
+
+
+def of_use(entry: assemble.Entry, params: assemble.Entry, roles: Roles) -> Roles:
+    """The roles whose faces some term of the mixing learns from."""
+    mix = mixing_of(entry, params, roles)
+    used = {LABELLED: mix.recognition + mix.labelled + mix.mixed, UNLABELLED: mix.unlabelled + mix.mixed}
+    return {domain: role for domain, role in roles.items() if used[domain] > 0}
 
 
 def trains_head(mix: mixing.Params, terms: losses.WeightedSum) -> bool:
@@ -212,8 +219,7 @@ def batches_of(
     sizes = {LABELLED: settings.batch, UNLABELLED: mix.batch_unlabelled}
     streams = {
         domain: Stream(role.faces, sizes[domain], seed, augment, domain)
-        for domain, role in roles.items()
-        if sizes[domain]
+        for domain, role in of_use(entry, params, roles).items()
     }
     return Batches(
         streams.get(LABELLED),

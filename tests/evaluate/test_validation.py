@@ -39,9 +39,21 @@ def test_genuine_pairs_are_drawn_evenly():
     assert share == pytest.approx(45 / 480, abs=0.02)
 
 
-def test_validation_accuracy(dataset, recogniser, runtime):
+def test_validation(dataset, recogniser, runtime):
     faces = Faces(dataset(people=20, each=5), needs_identity=True)
-    found = verify.validation_accuracy(recogniser, faces, runtime, seed=0)
+    found = verify.Validation(faces, runtime)(recogniser)
     assert set(found) == {"accuracy", "auc", "eer"}
     assert 0.5 < found["accuracy"] <= 1  # even an untrained net tells these noisy copies apart
-    assert found == verify.validation_accuracy(recogniser, faces, runtime, seed=0)
+    assert found == verify.Validation(faces, runtime)(recogniser)
+
+
+@pytest.mark.parametrize(
+    ("kept", "why"),
+    [([0, 5, 10], "two images"), ([0, 1, 5], "one genuine pair")],
+)
+def test_a_set_too_thin_to_validate_is_refused_before_training(dataset, runtime, kept, why):
+    folder = dataset(people=4, each=5)
+    ids = Faces(folder, needs_identity=True).sample_ids
+    thin = Faces(folder, exclude=set(ids) - {ids[row] for row in kept}, needs_identity=True)
+    with pytest.raises(ValueError, match=f"{folder}.*{why}"):
+        verify.Validation(thin, runtime)

@@ -85,6 +85,7 @@ def test_a_synthetic_world_says_who_was_found_and_who_went_for_nothing(world: Re
         overlap.Truth("faces", planted=3, found=2, false=1),
         overlap.Truth("people", planted=0, found=0, false=1),
     ]
+    assert [row.dataset for row in found.leaks] == ["home", "wild"]
 
 
 def test_the_page_tells_all_of_it(world: Results) -> None:

@@ -46,6 +46,8 @@ PARAMS = {
     "mixings": {
         "default": {"mixed": 1.0, "batch_unlabelled": 4},
         "labelled_only": {"unlabelled": 0.0, "batch_unlabelled": 0},
+        "unweighted": {"unlabelled": 0.0, "batch_unlabelled": 4},
+        "unlabelled_only": {"recognition": 0.0, "labelled": 0.0, "batch_unlabelled": 4},
     },
 }
 
@@ -207,3 +209,22 @@ def test_teacher_kinds(world):
     assert isinstance(kinds["cached"], CachedTeacher)
     assert isinstance(kinds["live"], LiveTeacher)
     assert kinds["live"].change is not None
+
+
+@pytest.mark.parametrize(
+    ("mixing", "used"),
+    [("default", [0, 1]), ("labelled_only", [0]), ("unweighted", [0]), ("unlabelled_only", [1])],
+)
+def test_faces_that_no_term_learns_from_are_not_trained_on(world, tmp_path, mixing, used):
+    roles = world[2]
+    domains = [(LABELLED, UNLABELLED)[place] for place in used]
+    entry = {**ENTRY, "mixing": mixing}
+    found = student.of_use(entry, PARAMS, roles)
+    assert list(found) == domains
+    trained = train(world, tmp_path, entry={"mixing": mixing})
+    own = {roles[domain].dataset for domain in domains}
+    assert set(trained.spec.trained_on) == {"home", "elsewhere"} | own  # the teacher's, and its own
+    mix = student.mixing_of(entry, PARAMS, roles)
+    settings = student.assemble.schedule(entry, PARAMS)
+    batches = student.batches_of(trained.spec, entry, PARAMS, roles, mix, settings, 0)
+    assert [stream.domain for stream in batches.streams] == domains
