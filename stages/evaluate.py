@@ -20,7 +20,8 @@ def main(run: stage.Run) -> None:
     onnx = folder / "model.onnx"
     crops = Path("data/benchmarks/crop")
     folders = {benchmark: crops / benchmark for benchmark in run.params["data"]["benchmarks"]}
-    bench = ModelBench(tested, folders, run.runtime, onnx if onnx.exists() else None)
+    described = {benchmark: Path("data/benchmarks/annotate") / benchmark for benchmark in folders}
+    bench = ModelBench(tested, folders, run.runtime, onnx if onnx.exists() else None, described)
     metrics = about(tested.spec, bench)
     with files.writing_dir(run.prepared / "evaluate" / name) as out:
         protocols = run.params["protocols"]

@@ -214,7 +214,7 @@ def test_an_edit_reruns_what_it_can_change(dag):
     }
     assert families(rerun(dag, path="pipeline/protocols/pairs.py")) == {"evaluate", "report"}
     assert families(rerun(dag, path="pipeline/annotators/pose.py")) == {
-        "annotate", "benchmark_annotate", "cluster", "report"}  # fmt: skip
+        "annotate", "benchmark_annotate", "cluster", "evaluate", "report"}  # fmt: skip
     assert rerun(dag, path="pipeline/report/page.py") == {"report"}
     for file in (
         "pipeline/track.py",
@@ -261,7 +261,8 @@ def test_dvc_draws_an_edge_to_what_lies_below_a_folder(monkeypatch):
         graph = repo.index.graph
         edges = {stage.addressing: {above.addressing for above in graph.successors(stage)} for stage in graph}
     assert {"benchmark_crop@synthetic_test", "scout", "crop@synthetic_wild"} <= edges["overlap"]
-    assert {"benchmark_crop@synthetic_test", "train@teacher"} == edges["evaluate@teacher"]
+    tested = {f"benchmark_{what}@synthetic_test" for what in ("crop", "annotate")}
+    assert tested | {"train@teacher"} == edges["evaluate@teacher"]
     assert {"evaluate@student", "cluster@teacher", "overlap", "annotate@synthetic_wild"} <= edges["report"]
     assert {"targets@teacher", "train@teacher", "overlap"} <= edges["distill@student"]
 

@@ -11,24 +11,33 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from pipeline.evaluate import cost, curves, embed, intervals, scored, templated, vectors
+from pipeline.evaluate import cost, curves, embed, fairness, intervals, scored, templated, vectors
 from pipeline.evaluate.folds import contiguous_folds, kfold
 from pipeline.loader import Faces
 from pipeline.model import Model
 from pipeline.protocols import Asked, Pooled, Searched, Verified
-from pipeline.records import Dataset
+from pipeline.records import Dataset, read_parquet
 from pipeline.runtime import Runtime
 
 SEED = 0  # of the bootstrap: the same draws for every model
 
 
 class ModelBench:
-    """What `pipeline.protocols.Bench` asks for, of one model and benchmark folders by name."""
+    """What `pipeline.protocols.Bench` asks for, of one model and benchmark folders by name.
+
+    `described` are the folders of their annotations, where there are any.
+    """
 
     def __init__(
-        self, model: Model, folders: Mapping[str, Path], runtime: Runtime, onnx: Path | None
+        self,
+        model: Model,
+        folders: Mapping[str, Path],
+        runtime: Runtime,
+        onnx: Path | None,
+        described: Mapping[str, Path] | None = None,
     ) -> None:
         self.model, self.folders, self.runtime, self.onnx = model, dict(folders), runtime, onnx
+        self.described = dict(described or {})
         self._embeddings: dict[str, npt.NDArray[np.float32]] = {}
 
     @cached_property
@@ -61,6 +70,22 @@ class ModelBench:
             pairs = pairs.assign(fold=contiguous_folds(pairs["same"].to_numpy(bool), folds))
         who = intervals.people(pairs, dict(zip(ids, frame["identity"], strict=True)))
         return verified(pairs, scores, who, list(fars), bootstrap)
+
+    def attributes(self, dataset: str) -> pd.DataFrame | None:
+        path = self.described.get(dataset)
+        return None if path is None else read_parquet(path / "annotations.parquet").set_index("sample_id")
+
+    def cohorts(
+        self,
+        scored: pd.DataFrame,
+        described: pd.DataFrame,
+        attributes: Sequence[str],
+        *,
+        far: float,
+        yaw_edges: Sequence[float],
+        bootstrap: int,
+    ) -> tuple[dict[str, Any], pd.DataFrame]:
+        return fairness.measured(scored, described, attributes, far, yaw_edges, bootstrap, SEED)
 
     def pool(self, dataset: str, members: pd.DataFrame, *, flip: str, keep_norm: bool) -> Pooled:
         ids = self.datasets[dataset].frame(["sample_id"])["sample_id"]

@@ -20,7 +20,7 @@ import numpy.typing as npt
 import pandas as pd
 from jaxtyping import Bool, Float
 
-from pipeline.evaluate import intervals
+from pipeline.evaluate import curves, intervals
 from pipeline.evaluate.curves import FLAGGED, checked
 
 Mask = npt.NDArray[np.bool_]
@@ -149,3 +149,81 @@ def by_bins(
     rest = {"outside": ~inside & ~np.isnan(values), "unknown": np.isnan(values)}
     groups |= {name: mask for name, mask in rest.items() if mask.any()}
     return _rates(scores, same, groups, threshold, people, draws, seed).rename_axis("bin")
+
+
+def measured(
+    scored: pd.DataFrame,
+    described: pd.DataFrame,
+    attributes: Sequence[str],
+    far: float,
+    yaw_edges: Sequence[float],
+    draws: int,
+    seed: int,
+) -> tuple[dict[str, Any], pd.DataFrame]:
+    """Everything of one list, at the threshold of its TAR at FAR `far`: numbers, and rows of false matches.
+
+    `scored`: a, b, same, score, person_a, person_b; `described`: by sample id, codes of `attributes`
+    (negative: unknown) and yaw_degrees. Cohorts go by their codes. Where the impostors can't tell a rate of
+    `far` there is a note alone.
+    """
+    scores, same = scored["score"].to_numpy(np.float64), scored["same"].to_numpy(bool)
+    people = intervals.Pairs(scored["person_a"].to_numpy(), scored["person_b"].to_numpy(), same)
+    chosen = curves.tar_at_far(curves.roc(scores, same), far)
+    if chosen["tar"] is None:
+        return {"note": f"{(~same).sum()} impostor pairs can't tell a rate of {far:g}"}, CROSSED
+    threshold = chosen["threshold"]
+    first, second = (described.reindex(scored[side]) for side in ("a", "b"))
+    found, crossed = {}, [CROSSED]
+    for name in attributes:
+        a, b = (side[name].where(side[name] >= 0).to_numpy() for side in (first, second))
+        table = cohorts(scores, same, a, b, threshold, people, draws, seed)
+        found[name] = {"cohorts": told(table), **{rate: _apart(table, rate) for rate in ("fmr", "fnmr")}}
+        crossed.append(_crossed(name, *cross_matches(scores, same, a, b, threshold)))
+    apart = np.abs(first["yaw_degrees"].to_numpy() - second["yaw_degrees"].to_numpy())
+    turned = by_bins(scores, same, apart, yaw_edges, threshold, people, draws, seed)
+    numbers = {"far": far, "threshold": threshold, "pairs": len(scores), "attributes": found}
+    return {**numbers, "yaw_apart": told(turned)}, pd.concat(crossed, ignore_index=True)
+
+
+CROSSED = pd.DataFrame(
+    {"attribute": pd.Series(dtype=str), "first": pd.Series(dtype=int), "second": pd.Series(dtype=int)}
+    | {"fmr": pd.Series(dtype=float), "impostors": pd.Series(dtype=int)}
+)
+
+
+def told(table: pd.DataFrame) -> dict[str, dict[str, Any]]:
+    """Rows of a table by name, as JSON has them: None where there is no number."""
+    rows = table.astype(object).where(table.notna(), None)
+    names = [_name(name) for name in rows.index]
+    return {
+        name: {str(key): row[key] for key in row.index}
+        for name, (_, row) in zip(names, rows.iterrows(), strict=True)
+    }
+
+
+def _name(group: Any) -> str:
+    """Codes come as floats where some are unknown."""
+    return f"{group:g}" if isinstance(group, float) else str(group)
+
+
+def _apart(table: pd.DataFrame, rate: str) -> dict[str, Any] | None:
+    """`disparity`, None where fewer than two cohorts have such pairs."""
+    if table.drop(index="all")[rate].notna().sum() < 2:
+        return None
+    worst = disparity(table, rate)
+    return worst | {side: _name(worst[side]) for side in ("worst", "best")}
+
+
+def _crossed(attribute: str, rate: pd.DataFrame, count: pd.DataFrame) -> pd.DataFrame:
+    """A row for every two cohorts of an attribute."""
+    rows, columns = np.triu_indices(len(rate))
+    codes = rate.index.to_numpy(int)
+    return pd.DataFrame(
+        {
+            "attribute": attribute,
+            "first": codes[rows],
+            "second": codes[columns],
+            "fmr": rate.to_numpy()[rows, columns],
+            "impostors": count.to_numpy()[rows, columns],
+        }
+    )

@@ -91,6 +91,23 @@ class Bench(Interface):
         """Scores `pairs` (fold, a, b, same; faces by sample id); `folds` cuts a list that has one fold."""
         ...
 
+    def attributes(self, dataset: str) -> pd.DataFrame | None:
+        """Codes and degrees of `pipeline.annotators.COLUMNS` by sample id; None where nobody described it."""
+        ...
+
+    def cohorts(
+        self,
+        scored: pd.DataFrame,
+        described: pd.DataFrame,
+        attributes: Sequence[str],
+        *,
+        far: float,
+        yaw_edges: Sequence[float],
+        bootstrap: int,
+    ) -> tuple[dict[str, Any], pd.DataFrame]:
+        """Errors of cohorts of `Verified.scores`, and false matches between every two cohorts."""
+        ...
+
     def pool(self, dataset: str, members: pd.DataFrame, *, flip: str, keep_norm: bool) -> Pooled:
         """One vector a template of `members` (template, identity, sample_id, media; a row an image)."""
         ...
