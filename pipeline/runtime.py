@@ -36,13 +36,16 @@ class RuntimeFileError(ValueError):
 
 
 class Runtime(Strict):
-    """Resolved on reading: `device` is "cpu" or "cuda", `threads` and `workers` are numbers."""
+    """Resolved on reading: `device` is "cpu" or "cuda", `threads` and `workers` are numbers.
+
+    `cache_gb` is of each dataset: a training on two may take twice as much.
+    """
 
     device_choice: Literal["auto", "cpu", "cuda"] = Field(default="auto", alias="device")
     threads_choice: Annotated[int, Field(ge=1)] | Auto = Field(default="auto", alias="threads")
     workers_choice: Annotated[int, Field(ge=0)] | Auto = Field(default="auto", alias="workers")
     precision: Literal["fp32", "bf16"] = "fp32"
-    cache_gb: float = Field(default=4.0, ge=0)  # decoded images kept in memory, GB
+    cache_gb: float = Field(default=4.0, ge=0)  # decoded images of each dataset kept in memory, GB
     deterministic: bool = True
     checkpoint_seconds: float = Field(default=30.0, ge=0)  # of training, between two checkpoints
 
