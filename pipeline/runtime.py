@@ -6,7 +6,6 @@ its threads, seed and determinism are set at the moment a stage imports it.
 
 from __future__ import annotations
 
-import contextlib
 import importlib.abc
 import importlib.machinery
 import importlib.util
@@ -19,7 +18,7 @@ from collections.abc import Callable, Sequence
 from importlib import metadata
 from pathlib import Path
 from types import ModuleType
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from pydantic import Field, ValidationError
 
@@ -68,14 +67,6 @@ class Runtime(Strict):
     @property
     def workers(self) -> int:
         return cores() if self.workers_choice == "auto" else self.workers_choice
-
-    def autocast(self) -> contextlib.AbstractContextManager[Any]:
-        """Mixed precision where bf16 is asked for, nothing otherwise."""
-        if self.precision == "fp32":
-            return contextlib.nullcontext()
-        import torch
-
-        return torch.autocast(self.device, dtype=torch.bfloat16)
 
 
 def cores() -> int:
