@@ -120,7 +120,7 @@ def example(command: str) -> str:
     return f"For example: python -m pipeline {command}"
 
 
-@app.command(epilog=example("run worlds world_111"))
+@app.command(epilog=example("run worlds world_112"))
 def run(
     name: Annotated[str, typer.Argument(help="experiments/NAME.yaml")],
     rows: Annotated[list[str] | None, typer.Argument(help="rows of it; all without")] = None,

@@ -152,11 +152,11 @@ class Shapes:
 class DistillationLoss(nn.Module):
     """Student and teacher outputs of the same samples -> one scalar.
 
-    `needs` names what it reads of the teacher: "embedding", "logits", "maps", or "live" (anything
-    that a cache of embeddings can't give). `projects` says that it trains the connector: it reads
-    `student.projected`. `classifier` and `scale`, the frozen (n, e) weight of the teacher and its logit
-    scale, are given to `build`, and `shapes` too if `build` has a parameter of that name. Its parameters
-    are trained; state goes into buffers. `begin_epoch` as an objective's.
+    `needs` names what it reads of the teacher: "embedding", "classifier", "logits" (the student's too),
+    "maps", or "live" (anything that a cache of embeddings can't give). `projects` says that it trains the
+    connector: it reads `student.projected`. `classifier` and `scale`, the frozen (n, e) weight of the
+    teacher and its logit scale, are given to `build`, and `shapes` too if `build` has a parameter of that
+    name. Its parameters are trained; state goes into buffers. `begin_epoch` as an objective's.
     """
 
     needs: frozenset[str] = frozenset()

@@ -6,7 +6,6 @@ its threads, seed and determinism are set at the moment a stage imports it.
 
 from __future__ import annotations
 
-import contextlib
 import importlib.abc
 import importlib.machinery
 import importlib.util
@@ -19,7 +18,7 @@ from collections.abc import Callable, Sequence
 from importlib import metadata
 from pathlib import Path
 from types import ModuleType
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from pydantic import Field, ValidationError
 
@@ -36,13 +35,16 @@ class RuntimeFileError(ValueError):
 
 
 class Runtime(Strict):
-    """Resolved on reading: `device` is "cpu" or "cuda", `threads` and `workers` are numbers."""
+    """Resolved on reading: `device` is "cpu" or "cuda", `threads` and `workers` are numbers.
+
+    `cache_gb` is of each dataset: a training on two may take twice as much.
+    """
 
     device_choice: Literal["auto", "cpu", "cuda"] = Field(default="auto", alias="device")
     threads_choice: Annotated[int, Field(ge=1)] | Auto = Field(default="auto", alias="threads")
     workers_choice: Annotated[int, Field(ge=0)] | Auto = Field(default="auto", alias="workers")
     precision: Literal["fp32", "bf16"] = "fp32"
-    cache_gb: float = Field(default=4.0, ge=0)  # decoded images kept in memory, GB
+    cache_gb: float = Field(default=4.0, ge=0)  # decoded images of each dataset kept in memory, GB
     deterministic: bool = True
     checkpoint_seconds: float = Field(default=30.0, ge=0)  # of training, between two checkpoints
 
@@ -65,14 +67,6 @@ class Runtime(Strict):
     @property
     def workers(self) -> int:
         return cores() if self.workers_choice == "auto" else self.workers_choice
-
-    def autocast(self) -> contextlib.AbstractContextManager[Any]:
-        """Mixed precision where bf16 is asked for, nothing otherwise."""
-        if self.precision == "fp32":
-            return contextlib.nullcontext()
-        import torch
-
-        return torch.autocast(self.device, dtype=torch.bfloat16)
 
 
 def cores() -> int:

@@ -16,7 +16,7 @@ from pipeline.loader import Faces
 
 TRAINING = ("labelled", "unlabelled", "landmarked")
 OUT = Path("data/prepared/overlap")
-EXCLUSIONS = pa.schema(list(zip(overlap.COLUMNS, [pa.string()] * 6 + [pa.float64()] * 2, strict=True)))
+EXCLUSIONS = pa.schema([(name, pa.string()) for name in overlap.LISTED])
 
 
 def main(run: stage.Run) -> None:
@@ -39,7 +39,7 @@ def main(run: stage.Run) -> None:
     values = {kind: limit.value for kind, (limit, _) in limits.items()}
     matches = {key: match for each in passes for key, match in overlap.matches(*each, kinds).items()}
     rows = [row for each in passes for row in overlap.exclusions(*each, matches, values)]
-
+    rows.sort(key=lambda row: (row["dataset"], row["sample_id"]))
     with files.writing_dir(OUT / "evidence") as folder:
         numbers = evidence.write(folder, limits, matches, rows, every)
     records.write_parquet(OUT / "exclusions.parquet", pa.Table.from_pylist(rows, EXCLUSIONS))

@@ -79,6 +79,7 @@ def headless(values, loss, mixing):
     values["distill"]["student"] |= {"loss": "fm", "mixing": "unlabelled_only"}
 
 
+SMALL = {"shape": "student", "conv": "plain", "cluster": "none"}  # the architecture of `alone` and `student`
 CASES = {
     "a typo of a top key": (lambda v: v.update(sede=1), "sede", r"unknown key"),
     "a plugin that is none": (lambda v: v["heads"].update(arcfaec={"a": {}}), "heads.arcfaec", "'arcface'"),
@@ -153,7 +154,7 @@ CASES = {
     ),
     "models that start from one another": (
         lambda v: (
-            v["train"]["teacher"].update(init="data/models/alone"),
+            v["train"]["teacher"].update(SMALL, init="data/models/alone"),
             v["train"]["alone"].update(init="data/models/teacher"),
         ),
         "train.alone.init",
@@ -168,7 +169,7 @@ CASES = {
         "other <- student <- other",
     ),
     "a teacher that starts from its student": (
-        lambda v: v["train"]["teacher"].update(init="data/models/student"),
+        lambda v: v["train"]["teacher"].update(SMALL, init="data/models/student"),
         "train.teacher.init",
         "teacher <- student <- teacher",
     ),

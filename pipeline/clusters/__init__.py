@@ -1,8 +1,9 @@
 """Clustering losses: terms that gather routing vectors into clusters while a recogniser is trained.
 
 A plugin's `build(params, routing_size, rows, epochs, seed)` gives an `Objective` with `save(folder)`, or
-none. `rows` counts the labelled faces, `Batch.row` points among them. What it learned is a classifier of
-routing vectors, kept with the model: `load_classifier(model folder)` gives it back to the cluster stage.
+none. `rows` counts the labelled faces, `Batch.row` points among them. A plugin that waits for a while has
+`first_epoch(params, epochs)` too: the epoch that it sets in with. What was learned is a classifier of routing
+vectors, kept with the model: `load_classifier(model folder)` gives it back to the cluster stage.
 
     cosine      logit_c = <beta / |beta|, w_c / |w_c|> / T
     euclidean   logit_c = -|beta - w_c|^2 / (2 T)       up to a constant: (beta w_c - |w_c|^2 / 2) / T

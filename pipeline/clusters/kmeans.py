@@ -37,7 +37,7 @@ logger = logging.getLogger(__name__)
 class Params(Strict):
     classes: int = Field(300, ge=2)  # clusters C
     weight: float = Field(1.0, ge=0)  # lambda of Eq. 5.6
-    start: float = Field(0.5, ge=0, le=1)  # share of the epochs that are trained before it sets in
+    start: float = Field(0.5, ge=0, lt=1)  # share of the epochs that are trained before it sets in
     temperature: float = Field(0.1, gt=0)  # T of the classifier's softmax
     metric: Metric = "cosine"  # cosine: the released code's; euclidean: plain k-means
     restarts: int = Field(1, ge=1)  # runs of k-means, of which the best counts
@@ -156,11 +156,22 @@ def _routing(outputs: Outputs) -> Tensor:
     return outputs.routing
 
 
+def first_epoch(params: Params, epochs: int) -> int:
+    """The epoch that it sets in with; as many as `epochs` is never."""
+    return math.ceil(params.start * epochs - 1e-9)
+
+
 def build(params: Params, routing_size: int, rows: int, epochs: int, seed: int) -> Objective | None:
+    first = first_epoch(params, epochs)
+    if first >= epochs:
+        raise ValueError(
+            f"the clustering loss sets in after {first} of {epochs} epochs, that is never: "
+            f"lower its start ({params.start}), or train longer"
+        )
     return KMeansClusters(
         routing_size,
         rows,
-        math.ceil(params.start * epochs - 1e-9),
+        first,
         classes=params.classes,
         weight=params.weight,
         temperature=params.temperature,

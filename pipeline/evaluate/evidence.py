@@ -1,4 +1,7 @@
-"""What justifies the removals: impostors and best matches as histograms, removed faces and their matches."""
+"""What justifies the removals: impostors and best matches as histograms, removed faces and their matches.
+
+reasons.parquet: whom of which protected set every removed face is, how similar, above what threshold.
+"""
 
 from __future__ import annotations
 
@@ -7,12 +10,14 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 
-from pipeline import files
+from pipeline import files, records
 from pipeline.evaluate import figures, tail
-from pipeline.evaluate.overlap import Kind, Match, kind_name
+from pipeline.evaluate.overlap import COLUMNS, Kind, Match, kind_name
 from pipeline.records import Dataset, Image
 
+REASONS = pa.schema(list(zip(COLUMNS, [pa.string()] * 6 + [pa.float64()] * 2, strict=True)))
 SHOWN, EACH = 12, 3  # removed people or faces in the picture, and images of each
 
 
@@ -23,7 +28,7 @@ def write(
     rows: Sequence[Mapping[str, Any]],
     datasets: Mapping[str, Path],
 ) -> dict[str, Any]:
-    """similarity.json, similarity.png and removed.png; returns the thresholds and what they let expect."""
+    """reasons.parquet, similarity.json, two pictures; returns the thresholds and what they let expect."""
     impostors, candidates, thresholds = {}, {}, {}
     for kind, (limit, scores) in limits.items():
         name = kind_name(kind)
@@ -41,6 +46,7 @@ def write(
         thresholds[name] = {**limit.about(), "comparisons": compared, "expected_false_matches": expected}
     document = {"impostors": impostors, "candidates": candidates, "thresholds": thresholds, "bins": [-1, 1]}
     files.write_json(folder / "similarity.json", document)
+    records.write_parquet(folder / "reasons.parquet", pa.Table.from_pylist(rows, REASONS))
     figures.similarity(impostors, candidates, folder / "similarity.png")
     figures.sheet(removed(rows, datasets), folder / "removed.png")
     return {"thresholds": thresholds}

@@ -60,15 +60,6 @@ def _best(
     return float(upper), float(right[point] / (genuine.sum() + impostors.sum()))
 
 
-def best_threshold(
-    scores: Float[np.ndarray, " pairs"], same: Bool[np.ndarray, " pairs"]
-) -> tuple[float, float]:
-    """(threshold, accuracy) of the best of ALL thresholds."""
-    scores, same = checked(scores, same)
-    ordered = Ordered.of(scores)
-    return _best(ordered.value, ordered.counts(same), ordered.counts(~same))
-
-
 @dataclass(frozen=True)
 class Folds:
     """k-fold verification: decisions of every pair by a threshold that never saw its fold."""

@@ -12,14 +12,14 @@ entry of the probe's own person. Scores are inner products of unit vectors, in f
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-from jaxtyping import Float, Int
+from jaxtyping import Float
 
 from pipeline.evaluate import curves
 
@@ -119,29 +119,10 @@ def tpir_at_fpir(curve: curves.Roc, fpir: float, choice: curves.Choice = "at_mos
     }
 
 
-def identify(
-    probes: Float[np.ndarray, "p d"],
-    probe_people: npt.NDArray[Any],
-    galleries: Mapping[str, tuple[Float[np.ndarray, "g d"], npt.NDArray[Any]]],
-    ranks: Sequence[int],
-    fpirs: Sequence[float],
-    open_rank: int = 1,
-) -> dict[str, Any]:
-    """Every gallery's CMC and TPIR at FPIR, and their means over galleries (IJB: galleries 1 and 2).
-
-    Probes whose person is not in a gallery are its non-mated ones; a mean is None where a gallery has none.
-    """
-    answer: dict[str, Any] = {}
-    for name, (gallery, people) in galleries.items():
-        found = search(probes, probe_people, gallery, people)
-        answer[name] = measured(found, ranks, fpirs, open_rank)
-    return {"galleries": answer, "mean": mean(list(answer.values()), ranks, fpirs)}
-
-
 def measured(
     found: Found, ranks: Sequence[int], fpirs: Sequence[float], open_rank: int = 1
 ) -> dict[str, Any]:
-    """CMC of one gallery's mated probes, and TPIR at FPIR where some have no mate."""
+    """CMC of one gallery's mated probes, and TPIR at FPIR where some have no mate in it."""
     curve = open_set(found, open_rank) if not found.mated.all() else None
     return {
         "gallery": found.gallery,
@@ -153,7 +134,7 @@ def measured(
 
 
 def mean(each: list[dict[str, Any]], ranks: Sequence[int], fpirs: Sequence[float]) -> dict[str, Any]:
-    """Means over galleries of what `measured` gave; None where a gallery has no such number."""
+    """Means over galleries (IJB: 1 and 2) of what `measured` gave; None where one has no such number."""
 
     def over(values: Iterator[float | None]) -> float | None:
         known = list(values)
@@ -164,9 +145,3 @@ def mean(each: list[dict[str, Any]], ranks: Sequence[int], fpirs: Sequence[float
         for k, fpir in enumerate(fpirs)
     ]
     return {"cmc": {int(k): over(one["cmc"][k] for one in each) for k in ranks}, "tpir": tpir}
-
-
-def ranks_of(scores: Float[np.ndarray, "p g"], column: Int[np.ndarray, " p"]) -> Int[np.ndarray, " p"]:
-    """Rank of one column of each row of a small table of scores; ties count against it (classification)."""
-    mine = np.take_along_axis(scores, column[:, None], 1)
-    return np.asarray((scores >= mine).sum(1))

@@ -1,4 +1,4 @@
-"""Templates of several images, IJB's way, and their 1:1 and 1:N protocols.
+"""Templates of several images, IJB's way: one vector a template.
 
     x_k   image k: plain and mirrored embedding fused by `flip`, divided by its norm unless `keep_norm`,
           times its detector score s_k where scores are given
@@ -11,7 +11,7 @@ a block of images is pooled by one sparse product. Weights of other origin (SCF'
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,15 +19,13 @@ import numpy as np
 import numpy.typing as npt
 from jaxtyping import Float
 
-from pipeline.evaluate import identify
-from pipeline.evaluate.vectors import FLIPS, Flip, cosine, lengths, normalise
+from pipeline.evaluate.vectors import FLIPS, Flip, lengths, normalise
 
 ROWS = 16_384  # images read at a time
-TABLE = 2**24  # span of ids that are looked up in a table
 
 
 class TemplateError(ValueError):
-    """A template that has no usable image, or is not there at all."""
+    """A template that has no usable image."""
 
 
 @dataclass(frozen=True)
@@ -36,31 +34,6 @@ class Templates:
 
     ids: npt.NDArray[Any]
     unit: npt.NDArray[np.float32]
-
-    def rows(self, wanted: npt.NDArray[Any], what: str = "the list") -> npt.NDArray[Any]:
-        """Where the templates stand; one that is not there is an error that names it."""
-        wanted = np.asarray(wanted)
-        if wanted.dtype.kind in "iu" and self.ids.dtype.kind in "iu" and self.ids[-1] - self.ids[0] < TABLE:
-            place = self._looked_up(wanted)
-        else:
-            place = np.minimum(np.searchsorted(self.ids, wanted), len(self.ids) - 1)
-            place[self.ids[place] != wanted] = -1
-        absent = place < 0
-        if absent.any():
-            row = int(np.argmax(absent))
-            raise TemplateError(
-                f"{what} names template {wanted[row]!s} (row {row}), of which there is no image"
-                f" ({int(absent.sum())} of {len(wanted)} entries are such)"
-            )
-        return np.asarray(place)
-
-    def _looked_up(self, wanted: npt.NDArray[Any]) -> npt.NDArray[np.int32]:
-        """-1 where an id is not there."""
-        low, high = self.ids[0], self.ids[-1]
-        table = np.full(int(high - low) + 2, -1, np.int32)
-        table[self.ids - low] = np.arange(len(self.ids))
-        beyond = (wanted < low) | (wanted > high)
-        return np.asarray(table[np.where(beyond, high + 1, wanted) - low])
 
 
 def pool(
@@ -156,31 +129,3 @@ def _add(
     starts = np.append(0, np.cumsum(np.bincount(place, minlength=len(there))))
     pooling = csr_matrix((weight[order].astype(np.float32), order, starts), shape=(len(there), len(rows)))
     total[there] += pooling @ rows
-
-
-def one_to_one(
-    templates: Templates, first: npt.NDArray[Any], second: npt.NDArray[Any]
-) -> Float[np.ndarray, " pairs"]:
-    """Scores of a list of pairs of template ids, in its order."""
-    return cosine(
-        templates.unit, templates.rows(first, "the pair list"), templates.rows(second, "the pair list")
-    )
-
-
-Listed = tuple[npt.NDArray[Any], npt.NDArray[Any]]  # template ids, and whose they are
-
-
-def one_to_many(
-    templates: Templates,
-    probes: Listed,
-    galleries: Mapping[str, Listed],
-    ranks: Sequence[int] = (1, 5, 10),
-    fpirs: Sequence[float] = (0.01, 0.1),
-) -> dict[str, Any]:
-    """`identify.identify` of the probe list in each gallery list."""
-    searched = {
-        name: (templates.unit[templates.rows(ids, f"gallery {name}")], np.asarray(people))
-        for name, (ids, people) in galleries.items()
-    }
-    unit = templates.unit[templates.rows(probes[0], "the probe list")]
-    return identify.identify(unit, np.asarray(probes[1]), searched, ranks, fpirs)

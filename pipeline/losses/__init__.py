@@ -4,8 +4,8 @@
 
 A preset maps a plugin's name to `{weight, ...the plugin's own Params}`. Every plugin says in the
 module-level `NEEDS` the most that it can read of a teacher, and in `needs` of what `build` returns
-what it reads as it is set: "embedding", "logits" (s cos with the teacher's classes, no margin: the
-teacher has a classifier), "maps", "live".
+what it reads as it is set: "embedding", "classifier" (the teacher's weight), "logits" (s cos with the
+classes of each, no margin: both have a classifier, and the student's is trained), "maps", "live".
 """
 
 from __future__ import annotations

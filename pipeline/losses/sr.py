@@ -27,7 +27,7 @@ from torch.nn.functional import cross_entropy, normalize
 from pipeline.contracts import Batch, DistillationLoss, Outputs, Strict
 from pipeline.losses import divergence, log_probabilities, teacher_classifier
 
-NEEDS = frozenset({"embedding", "logits"})
+NEEDS = frozenset({"embedding", "classifier"})  # the logits of both are made here
 Form = Literal["l2", "ce", "kl", "label"]
 
 
@@ -68,7 +68,7 @@ def sr_label(student: Float[Tensor, "b n"], label: Int[Tensor, " b"]) -> Float[T
 class SR(DistillationLoss):
     """One form, between `teacher.embedding` and `student.projected` under the teacher's classifier."""
 
-    needs = frozenset({"embedding"})  # the logits of both are made here, with the classifier it is given
+    needs = NEEDS
     projects = True
     gram: Tensor
     classifier: Tensor

@@ -6,13 +6,11 @@ the schema has said that already.
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import Iterator
-from pathlib import PurePosixPath
 from typing import Any
 
 from pipeline import plugin
-from pipeline.params.models import MODELS, nets
+from pipeline.params.models import CLASSIFIER, MODELS, model_at, nets, weighing
 from pipeline.params.problem import EMPTY, Problem, Tree, tree
 
 
@@ -34,19 +32,13 @@ def circles(values: Tree) -> Iterator[Problem]:
 def _before(entry: Tree) -> str | None:
     """The model that an entry's own comes from."""
     teacher = entry.get("teacher")
-    return teacher if isinstance(teacher, str) else _model(entry.get("init"))
-
-
-def _model(path: Any) -> str | None:
-    """The name of the model of a path, None for another path."""
-    place = PurePosixPath(path) if isinstance(path, str) else PurePosixPath()
-    return place.name if str(place.parent) == MODELS and place.name != EMPTY else None
+    return teacher if isinstance(teacher, str) else model_at(entry.get("init"))
 
 
 def starts(values: Tree) -> Iterator[Problem]:
     """What a model starts from is a net of ours."""
     for path, entry in nets(values):
-        name = _model(entry.get("init"))
+        name = model_at(entry.get("init"))
         if name in tree(values, "foreign"):
             what = f"{name!r} is a foreign model, which is frozen"
             yield Problem(f"{path}.init", what, "distil from it instead: name it as a teacher")
@@ -57,10 +49,10 @@ def absent(values: Tree) -> Iterator[Problem]:
     data = tree(values, "data")
     if data.get("landmarked") == EMPTY:
         for path, entry in nets(values):
-            if _model(entry.get("landmark")) == "landmark":
+            if model_at(entry.get("landmark")) == "landmark":
                 what = "data.landmarked is none, so that no landmark net is trained"
                 yield Problem(f"{path}.landmark", what, f"name a dataset there, or write {MODELS}/{EMPTY}")
-    if data.get("labelled") == EMPTY and _model(tree(values, "overlap").get("model")) == "scout":
+    if data.get("labelled") == EMPTY and model_at(tree(values, "overlap").get("model")) == "scout":
         what = "data.labelled is none, so that no scout is trained"
         yield Problem("overlap.model", what, f"name a foreign model: {MODELS}/<name>")
 
@@ -74,36 +66,29 @@ def classifiers(values: Tree) -> Iterator[Problem]:
             continue
         no = f"the teacher {teacher!r} has no classifier, as nothing trains one"
         for term in _terms(values, entry):
-            if _needs(term) & {"logits"}:
+            if _needs(term) & CLASSIFIER:
                 yield Problem(f"distill.{name}.loss", f"{term} is impossible: {no}", "use a loss of fm alone")
-        if _weights(values, entry)["mixed"] > 0:
+        if _mixing(values, entry).mixed > 0:
             what = f"mix-up (mixed > 0) is impossible: {no}"
             yield Problem(f"distill.{name}.mixing", what, "use fm and a mixing without")
 
 
 def _classifies(values: Tree, entry: Tree) -> bool:
     """Whether a distilled model is saved with a classifier: labels, and a part in its loss."""
-    mixing = _weights(values, entry)
-    distils = mixing["labelled"] > 0 or mixing["unlabelled"] > 0
-    asked = any(_needs(term) & {"logits"} for term in _terms(values, entry))
-    trains = mixing["recognition"] > 0 or mixing["mixed"] > 0 or (asked and distils)
-    return trains and tree(values, "data").get("labelled") != EMPTY
+    needs = [_needs(term) for term, params in _terms(values, entry).items() if params.get("weight") != 0]
+    trained: bool = weighing().trains_head(_mixing(values, entry), frozenset().union(*needs))
+    return trained and tree(values, "data").get("labelled") != EMPTY
 
 
-def _weights(values: Tree, entry: Tree) -> dict[str, float]:
+def _mixing(values: Tree, entry: Tree) -> Any:
     """What the mixing of an entry weighs, with what is not said as the mixing has it."""
-    owner = importlib.import_module(
-        "pipeline.train.mixing"
-    ).Params  # each part of params.yaml owns its schema
-    given = tree(values, "mixings", str(entry.get("mixing")))
-    parts = ("recognition", "labelled", "unlabelled", "mixed")
-    return {name: float(given.get(name, owner.model_fields[name].default)) for name in parts}
+    return weighing().Params(**tree(values, "mixings", str(entry.get("mixing"))))
 
 
-def _terms(values: Tree, entry: Tree) -> list[str]:
-    """Losses that count."""
+def _terms(values: Tree, entry: Tree) -> Tree:
+    """Losses that an entry's names, and what they are given."""
     preset, known = tree(values, "losses", str(entry.get("loss"))), plugin.names("losses")
-    return [name for name, term in preset.items() if name in known and term.get("weight") != 0]
+    return {name: params for name, params in preset.items() if name in known}
 
 
 def _needs(term: str) -> frozenset[str]:

@@ -6,8 +6,12 @@ the schema has said that already.
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Iterator
+from pathlib import PurePosixPath
 from typing import Any
+
+from pydantic import ValidationError
 
 from pipeline import plugin
 from pipeline.params.problem import EMPTY, NONE, Problem, Tree, named, tree
@@ -23,6 +27,7 @@ FAMILIES = (  # key of a model -> part of params.yaml whose names it takes
     ("loss", "losses"),
     ("mixing", "mixings"),
 )
+CLASSIFIER = frozenset({"logits", "classifier"})  # what a loss needs of a teacher that has a classifier
 NESTED = (("backbone", "shape", "backbones"), ("head", "margin", "heads"), ("net", "preset", "landmarks"))
 
 
@@ -55,6 +60,12 @@ def model_names(values: Tree) -> Iterator[Problem]:
 
 def models(values: Tree) -> list[str]:
     return [name for kind in KINDS for name in tree(values, kind)]
+
+
+def model_at(path: Any) -> str | None:
+    """The name of the model of a path, None for another path."""
+    place = PurePosixPath(path) if isinstance(path, str) else PurePosixPath()
+    return place.name if str(place.parent) == MODELS and place.name != EMPTY else None
 
 
 def choices(values: Tree) -> Iterator[Problem]:
@@ -111,16 +122,43 @@ def after(values: Tree) -> Iterator[Problem]:
 
 
 def training(values: Tree) -> Iterator[Problem]:
-    """Labels and routing vectors are there where training needs them."""
-    data = tree(values, "data")
+    """Labels are there where training needs them."""
+    if tree(values, "data").get("labelled") == EMPTY:
+        for name in tree(values, "train"):
+            what = "learns from labels, and data.labelled is none"
+            yield Problem(f"train.{name}", what, "write `train: {}`")
+
+
+def clustering(values: Tree) -> Iterator[Problem]:
+    """A clustering loss has routing vectors, and sets in before training ends."""
     for name, entry in tree(values, "train").items():
-        if data.get("labelled") == EMPTY:
-            yield Problem(
-                f"train.{name}", "learns from labels, and data.labelled is none", "write `train: {}`"
-            )
-        if entry.get("conv") == "plain" and entry.get("cluster") not in ("none", None):
-            what = f"cluster {entry['cluster']!r} needs routing vectors, and conv plain has none"
-            yield Problem(f"train.{name}.cluster", what, "choose a dynamic conv, or cluster none")
+        path, cluster, conv = f"train.{name}.cluster", entry.get("cluster"), entry.get("conv")
+        if cluster in ("none", None):
+            continue
+        needs = f"cluster {cluster!r} needs routing vectors, and conv {conv} has none"
+        if conv == "plain":
+            yield Problem(path, needs, "choose a dynamic conv, or cluster none")
+        elif tree(values, "convs", str(conv)).get("last_stages") == 0:
+            hint = f"set convs.{conv}.last_stages to 1 or more, or choose cluster none"
+            yield Problem(path, f"{needs} with last_stages 0", hint)
+        yield from _sets_in(values, path, str(cluster), entry.get("epochs"))
+
+
+def _sets_in(values: Tree, path: str, cluster: str, epochs: Any) -> Iterator[Problem]:
+    """A problem if a clustering loss would set in when training is over."""
+    if epochs == "size":
+        epochs = tree(values, "sizes", str(values.get("size")), "epochs").get("train")
+    if not isinstance(epochs, int) or cluster not in plugin.names("clusters"):
+        return
+    owner = plugin.load("clusters", cluster)
+    try:
+        params = owner.Params(**tree(values, "clusters", cluster))
+    except ValidationError:
+        return  # presets say what is wrong there
+    first = owner.first_epoch(params, epochs) if hasattr(owner, "first_epoch") else 0
+    if first >= epochs:
+        what = f"cluster {cluster!r} sets in after {first} of {epochs} epochs: never"
+        yield Problem(path, what, f"lower clusters.{cluster}.start, train longer, or choose cluster none")
 
 
 def distilling(values: Tree) -> Iterator[Problem]:
@@ -165,7 +203,7 @@ def _teacher(values: Tree, path: str, entry: Tree, mixing: Tree) -> Iterator[Pro
     teacher, cached = entry.get("teacher"), entry.get("targets") == "cached"
     if teacher in tree(values, "foreign"):
         no = f"the foreign teacher {teacher!r} has no classifier, only embeddings"
-        for term in (term for term in terms if needs[term] & {"logits", "maps"}):
+        for term in (term for term in terms if needs[term] & {*CLASSIFIER, "maps"}):
             yield Problem(f"{path}.loss", f"{term} is impossible: {no}", "use a loss of fm alone")
         if (mixing.get("mixed") or 0) > 0:
             yield Problem(
@@ -177,6 +215,23 @@ def _teacher(values: Tree, path: str, entry: Tree, mixing: Tree) -> Iterator[Pro
     if cached and augment in plugin.names("augment") and not plugin.load("augment", augment).ONLY_FLIP:
         what = f"cached outputs of the teacher know the flip only, and augment {augment!r} does more"
         yield Problem(f"{path}.targets", what, "write `targets: live`, or `augment: flip`")
+
+
+def weighing() -> Any:
+    """The module of mixings: each part of params.yaml has its schema, and what it means, from its owner."""
+    return importlib.import_module("pipeline.train.mixing")
+
+
+def mixings(values: Tree) -> Iterator[Problem]:
+    """Every mixing has something to learn from."""
+    for name in tree(values, "mixings"):
+        try:
+            mix = weighing().Params(**tree(values, "mixings", name))
+        except ValidationError:
+            continue  # presets say what is wrong there
+        if not weighing().weighs(mix):
+            what = "recognition, labelled, unlabelled and mixed are all 0: there is nothing to learn from"
+            yield Problem(f"mixings.{name}", what, "give one of them a weight above 0")
 
 
 def terms(values: Tree) -> Iterator[Problem]:
@@ -191,4 +246,4 @@ def terms(values: Tree) -> Iterator[Problem]:
                 yield Problem(f"losses.{name}.{term}.weight", what, "a number of 0 or more")
 
 
-RULES = (model_names, choices, paths, after, training, distilling, terms)
+RULES = (model_names, choices, paths, after, training, clustering, distilling, mixings, terms)

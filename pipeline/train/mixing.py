@@ -13,6 +13,7 @@ Neither a nor the mixed term's T is stated in the thesis: they are chosen on val
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -54,6 +55,20 @@ def of_what_is_there(params: Params, labelled: bool, unlabelled: bool) -> Params
     if not unlabelled:
         nothing["batch_unlabelled"] = 0
     return params.model_copy(update=nothing)
+
+
+def weighs(params: Params) -> bool:
+    """Whether anything is learnt at all."""
+    return params.recognition > 0 or params.labelled > 0 or params.unlabelled > 0 or params.mixed > 0
+
+
+def trains_head(params: Params, needs: Collection[str]) -> bool:
+    """Whether the student's classifier has a part in the loss: else it would stay as it was drawn.
+
+    `needs` is what the distillation losses read of a teacher.
+    """
+    distils = params.labelled > 0 or params.unlabelled > 0
+    return params.recognition > 0 or params.mixed > 0 or ("logits" in needs and distils)
 
 
 def draw(

@@ -24,6 +24,7 @@ from pipeline.train.batches import Batches, Stream
 from pipeline.train.checkpoint import seed_all
 from pipeline.train.distillation import Connector, Distillation, MixTarget, Weights
 from pipeline.train.loop import Curves, Log
+from pipeline.train.mixing import trains_head
 from pipeline.train.recognition import Recognition
 from pipeline.train.targets import CachedTeacher, LiveTeacher, Table, Teacher
 
@@ -108,7 +109,7 @@ def distil(
     seed_all(seed)
     recogniser = model.build(spec, assemble.given(entry.get("landmark", assemble.NONE)))
     terms = terms_of(entry, params, roles, teacher, recogniser, spec.epochs)
-    spec = assemble.inherit(spec if trains_head(mix, terms) else headless(spec), recogniser.spec.side)
+    spec = assemble.inherit(spec if trains_head(mix, terms.needs) else headless(spec), recogniser.spec.side)
     head = None if spec.head is None else model.build_head(spec, recogniser.dim)
     objective = objective_of(terms, mix, teacher, recogniser.dim, head)
     classes = roles[LABELLED].faces.classes if head is not None else []
@@ -135,7 +136,7 @@ def distil(
 def mixing_of(entry: assemble.Entry, params: assemble.Entry, roles: Roles) -> mixing.Params:
     found = mixing.Params(**params["mixings"][entry["mixing"]])
     found = mixing.of_what_is_there(found, LABELLED in roles, UNLABELLED in roles)
-    if not (found.recognition or found.labelled or found.unlabelled or found.mixed):
+    if not mixing.weighs(found):
         raise ValueError(f"mixing {entry['mixing']!r} leaves nothing to learn from the faces that data names")
     return found
 
@@ -145,12 +146,6 @@ def of_use(entry: assemble.Entry, params: assemble.Entry, roles: Roles) -> Roles
     mix = mixing_of(entry, params, roles)
     used = {LABELLED: mix.recognition + mix.labelled + mix.mixed, UNLABELLED: mix.unlabelled + mix.mixed}
     return {domain: role for domain, role in roles.items() if used[domain] > 0}
-
-
-def trains_head(mix: mixing.Params, terms: losses.WeightedSum) -> bool:
-    """Whether the student's classifier has a part in the loss: else it would stay as it was drawn."""
-    distils = mix.labelled > 0 or mix.unlabelled > 0
-    return mix.recognition > 0 or mix.mixed > 0 or ("logits" in terms.needs and distils)
 
 
 def terms_of(
@@ -253,7 +248,7 @@ def teacher_of(
             f"cached targets know an image and its mirror image, and augment {entry['augment']!r} makes "
             "others: write targets: live, or augment: flip"
         )
-    more = losses.needs(params["losses"][entry["loss"]]) - {"embedding", "logits"}
+    more = losses.needs(params["losses"][entry["loss"]]) - {"embedding", "classifier", "logits"}
     if more:
         raise ValueError(f"loss {entry['loss']!r} needs the teacher's {', '.join(more)}: write targets: live")
     tables = {domain: table_of(cache, domain, role, prepared) for domain, role in roles.items()}

@@ -85,7 +85,7 @@ def test_gradient_reaches_classifier_and_routing():
 
 
 @pytest.mark.parametrize(
-    ("start", "epochs", "first"), [(0.5, 8, 4), (0.5, 5, 3), (0.0, 3, 0), (1.0, 4, 4), (0.3, 10, 3)]
+    ("start", "epochs", "first"), [(0.5, 8, 4), (0.5, 5, 3), (0.0, 3, 0), (0.5, 2, 1), (0.3, 10, 3)]
 )
 def test_sets_in_after_its_share_of_the_epochs(start, epochs, first):
     points, _ = blobs()
@@ -172,6 +172,9 @@ def test_what_is_wrong_is_named():
         kmeans.build(kmeans.Params(classes=4), 0, 100, 2, 0)
     with pytest.raises(ValueError, match="300 clusters of 20"):
         kmeans.build(kmeans.Params(), 8, 20, 2, 0)
+    for start, epochs in ((0.5, 1), (0.9, 9)):
+        with pytest.raises(ValueError, match=f"sets in after {epochs} of {epochs} epochs, that is never"):
+            kmeans.build(kmeans.Params(classes=4, start=start), 8, 20, epochs, 0)
     loss = objective(20)
     with pytest.raises(ValueError, match="10 routing vectors of 20"):
         loss.begin_epoch(0, surveyed(torch.rand(10, 8)))

@@ -82,20 +82,6 @@ def test_open_set_by_counting(seed, rank, fpir):
     assert answer["non_mated"] == len(stranger)
 
 
-def test_galleries_and_their_mean():
-    probes, who, gallery, known = world(5, probes=300, gallery=8)
-    half = known < 4
-    galleries = {"1": (gallery[half], known[half]), "2": (gallery[~half], known[~half])}
-    answer = identify.identify(probes, who, galleries, [1, 5], [0.1, 0.001])
-    one, two = answer["galleries"]["1"], answer["galleries"]["2"]
-    assert one["mated"] + one["non_mated"] == 300
-    assert answer["mean"]["cmc"][1] == pytest.approx((one["cmc"][1] + two["cmc"][1]) / 2)
-    assert answer["mean"]["tpir"][0]["tpir"] == pytest.approx(
-        (one["tpir"][0]["tpir"] + two["tpir"][0]["tpir"]) / 2
-    )
-    assert answer["mean"]["tpir"][1] == {"fpir": 0.001, "tpir": None}  # fewer than 1000 strangers
-
-
 def test_order_does_not_matter_and_a_closed_set_has_no_tpir():
     probes, who, gallery, known = world(6)
     order, shuffled = np.random.default_rng(0).permutation(40), np.random.default_rng(1).permutation(15)
@@ -109,11 +95,6 @@ def test_order_does_not_matter_and_a_closed_set_has_no_tpir():
         identify.cmc(identify.search(probes, who + 100, gallery, known), [1])
     with pytest.raises(ValueError, match="a gallery of 0"):
         identify.search(probes, who, gallery[:0], known[:0])
-
-
-def test_ranks_of_a_column():
-    scores = np.array([[0.1, 0.7, 0.2], [0.5, 0.5, 0.4]])
-    assert identify.ranks_of(scores, np.array([2, 0])).tolist() == [2, 2]
 
 
 def test_people_without_a_name_are_nobodys_mates():

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from pipeline.evaluate import identify, templates, vectors
+from pipeline.evaluate import templates, vectors
 
 
 def images(seed, count=200, names=30, d=6):
@@ -84,36 +84,3 @@ def test_bad_input_is_named(change, message):
     given = {"embeddings": embeddings, "template": template, "medium": medium} | change
     with pytest.raises(ValueError, match=message):
         templates.pool(given.pop("embeddings"), given.pop("template"), given.pop("medium"), **given)
-
-
-def test_protocols_take_ids():
-    embeddings, template, medium = images(4)
-    pooled = templates.pool(embeddings, template, medium, flip="concat")
-    first, second = np.array([10, 3, 24]), np.array([3, 17, 24])
-    scores = templates.one_to_one(pooled, first, second)
-    rows = {name: row for row, name in enumerate(pooled.ids)}
-    expected = [pooled.unit[rows[a]] @ pooled.unit[rows[b]] for a, b in zip(first, second, strict=True)]
-    np.testing.assert_allclose(scores, expected, atol=1e-6)
-    with pytest.raises(templates.TemplateError, match=r"pair list names template 4 \(row 1\).*1 of 2"):
-        templates.one_to_one(pooled, np.array([3, 4]), np.array([3, 3]))
-    people = pooled.ids % 5
-    known = {"1": (pooled.ids[:4], people[:4]), "2": (pooled.ids[4:7], people[4:7])}
-    answer = templates.one_to_many(pooled, (pooled.ids[7:], people[7:]), known, [1, 2], [0.5])
-    alone = identify.search(pooled.unit[7:], people[7:], pooled.unit[:4], people[:4])
-    assert answer["galleries"]["1"]["cmc"] == identify.cmc(alone, [1, 2])
-    with pytest.raises(templates.TemplateError, match="gallery 9 names template 999"):
-        templates.one_to_many(pooled, (pooled.ids, people), {"9": (np.array([999]), np.array([1]))})
-
-
-@pytest.mark.parametrize("table", [0, 2**24])
-def test_ids_of_any_kind_are_found(table, monkeypatch):
-    monkeypatch.setattr(templates, "TABLE", table)
-    pooled = templates.Templates(np.array([-5, 3, 900]), np.eye(3, dtype=np.float32))
-    assert pooled.rows(np.array([900, -5, 3, 3])).tolist() == [2, 0, 1, 1]
-    for absent in (-6, 0, 901, 10**12):
-        with pytest.raises(templates.TemplateError, match=rf"template {absent} \(row 1\)"):
-            pooled.rows(np.array([3, absent]))
-    named = templates.Templates(np.array(["a", "b"]), np.eye(2, dtype=np.float32))
-    assert named.rows(np.array(["b", "a"])).tolist() == [1, 0]
-    with pytest.raises(templates.TemplateError, match="template c"):
-        named.rows(np.array(["c"]))

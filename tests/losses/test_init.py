@@ -86,5 +86,5 @@ def test_a_teacher_without_a_classifier_is_refused(name):
 
 def test_needs_tell_what_a_foreign_teacher_cannot_give():
     assert losses.needs({"fm": {"weight": 1.0}}) == {"embedding"}
-    assert "logits" in losses.needs({"fm": {"weight": 1.0}, "sr": {"weight": 1.0}})
+    assert losses.needs({"fm": {"weight": 1.0}, "sr": {"weight": 1.0}}) == {"embedding", "classifier"}
     assert "logits" in losses.needs({"kd": {"weight": 1.0}})

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from pipeline import files, loader
+from pipeline.evaluate import evidence
 from stages import overlap
 from tests.stages.fakes import FakeRun
 from tests.stages.measuring import DATA, contents, write_model, write_people
@@ -39,8 +40,9 @@ def test_validation_on_a_benchmark_is_refused():
         overlap.folders({**ROLES, "validation": "cfp"})
 
 
-def test_the_table_has_what_training_reads():
-    assert overlap.EXCLUSIONS.names[:2] == ["dataset", "sample_id"]
+def test_the_table_has_what_training_reads_and_no_numbers():
+    assert overlap.EXCLUSIONS.names == ["dataset", "sample_id", "identity", "reason"]
+    assert {str(field.type) for field in overlap.EXCLUSIONS} == {"string"}
 
 
 @pytest.fixture
@@ -58,10 +60,19 @@ def run(tmp_path, monkeypatch):
     return FakeRun(None, {"data": DATA, "overlap": settings})
 
 
+def reasons():
+    """The table of reasons, checked against the list of the same faces that training reads."""
+    table, listed = (
+        loader.read_parquet(OUT / name) for name in ("evidence/reasons.parquet", "exclusions.parquet")
+    )
+    assert list(table.columns) == evidence.REASONS.names
+    assert listed.equals(table[overlap.EXCLUSIONS.names])
+    return table
+
+
 def test_finds_people_by_name_and_by_embedding(run):
     overlap.main(run)
-    table = loader.read_parquet(OUT / "exclusions.parquet")
-    assert list(table.columns) == overlap.EXCLUSIONS.names
+    table = reasons()
     home, wild = (table[table["dataset"] == name].set_index("sample_id") for name in ("home", "wild"))
     assert set(home.loc["home000/0":"home000/3", "matched"]) == {"test000"}
     assert set(home.loc["home001/0":"home001/3", "reason"]) == {"name"}
@@ -82,7 +93,7 @@ def test_people_of_the_validation_set_who_are_in_a_benchmark_go_too(run):
     write_people("data/benchmarks/crop/lfw", [70, *range(80, 95)], seed=3, names={85: "ann lee"})
     run.params["data"] = DATA | {"validation": "seen", "benchmarks": ["lfw"]}
     overlap.main(run)
-    table = loader.read_parquet(OUT / "exclusions.parquet")
+    table = reasons()
     seen = table[table["dataset"] == "seen"].set_index("sample_id")
     assert set(seen["identity"]) == {"seen070", "seen071"}
     assert set(seen["benchmark"]) == {"lfw"}
@@ -113,6 +124,32 @@ def test_twice_the_same_and_held_out_people_are_read(run):
     assert contents(OUT) == first
     assert run.told["held_out"] == 10
     assert run.told["thresholds"]["person-person"]["impostors"] == 10 * 30 + 45
+
+
+def test_another_rate_that_removes_the_same_faces_gives_the_same_list(run):
+    """A model that is trained on what is left is not trained again; the evidence tells the rates apart."""
+    before = {}
+    for rate in (1e-3, 1.1e-3):
+        run.params["overlap"]["false_match_rate"] = rate
+        overlap.main(run)
+        before[rate] = contents(OUT), set(reasons()["threshold"].dropna())
+    (first, lower), (second, higher) = before.values()
+    assert lower
+    assert lower.isdisjoint(higher)
+    assert {str(path) for path in first if first[path] == second[path]} == {
+        "exclusions.parquet",
+        "evidence/removed.png",
+    }
+
+
+def test_the_list_is_in_order_of_dataset_and_face(run):
+    """Validation faces too, which another comparison finds."""
+    write_people("data/prepared/crop/aside", range(80, 85), seed=5)
+    run.params["data"] = DATA | {"validation": "aside"}
+    overlap.main(run)
+    table = reasons()
+    assert list(table["dataset"].unique()) == ["aside", "home", "wild"]
+    assert table.equals(table.sort_values(["dataset", "sample_id"], ignore_index=True))
 
 
 def test_nothing_to_protect_removes_nothing(run):
