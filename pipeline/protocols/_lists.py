@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-from jaxtyping import Bool
+from jaxtyping import Bool, Int
 
 
 class PairListError(ValueError):
@@ -22,6 +22,11 @@ def _keys(a: npt.NDArray[Any], b: npt.NDArray[Any]) -> npt.NDArray[np.int64]:
     code, names = pd.factorize(np.concatenate([a, b]))
     low, high = np.minimum(code[: len(a)], code[len(a) :]), np.maximum(code[: len(a)], code[len(a) :])
     return np.asarray(low.astype(np.int64) * len(names) + high)
+
+
+def repeated(a: npt.NDArray[Any], b: npt.NDArray[Any]) -> Int[np.ndarray, " repeats"]:
+    """Rows whose pair stood before, in this order or the other."""
+    return np.flatnonzero(pd.Series(_keys(a, b)).duplicated().to_numpy())
 
 
 def check_pairs(a: npt.NDArray[Any], b: npt.NDArray[Any], same: Bool[np.ndarray, " pairs"]) -> int:
