@@ -6,11 +6,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from pipeline.report import datasets, identification, overlap, results, sections
+from pipeline.report import datasets, fairness, identification, overlap, results, sections
 from pipeline.report.gather import Results
 
 TEMPLATES = Path(__file__).parent / "templates"
 ABBREVIATED = ("ami", "auc", "eer", "nme", "kl", "l2")
+SETTINGS = ("pairs", "templates", "searches", "fairness")  # protocols whose settings are shown
 DASH = "\N{EN DASH}"
 
 
@@ -34,7 +35,9 @@ def build(data: Path, params: Mapping[str, Any]) -> str:
             "not_auditable": results.not_auditable(found),
             "templates": identification.templates(found),
             "searches": identification.searches(found),
-            "settings": {name: results.settings(found, name) for name in ("pairs", "templates", "searches")},
+            "fairness": fairness.tables(found),
+            "cohort_maps": fairness.maps(found),
+            "settings": {name: results.settings(found, name) for name in SETTINGS},
             "clusters": sections.clusters(found),
             "costs": sections.costs(found),
         }

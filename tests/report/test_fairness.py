@@ -1,0 +1,108 @@
+"""Cohorts in the report: the lines, what is said of the worst one, maps of false matches, the page."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+
+from pipeline import files
+from pipeline.report import fairness, page
+from pipeline.report.gather import Results
+
+PARAMS = {
+    "data": {"benchmarks": ["bench"]},
+    "train": {"alone": {"backbone": "ir", "shape": "s", "conv": "plain", "head": "cosface", "margin": "m"}},
+    "after": {"evaluate": ["alone"]},
+}
+
+
+def row(fmr: float, fnmr: float | None, supported: bool = True) -> dict[str, Any]:
+    ends = {"fmr_low": fmr / 2, "fmr_high": fmr * 2, "fnmr_low": fnmr, "fnmr_high": fnmr}
+    rates = {"fmr": fmr, "fnmr": fnmr, "fmr_supported": supported, "fnmr_supported": supported}
+    return {"impostors": 100, "genuine": 0 if fnmr is None else 9, **rates, **ends}
+
+
+def numbers() -> dict[str, Any]:
+    races = {
+        "0": row(0.04, 0.1),
+        "1": row(0.01, None),
+        "4": row(0.02, 0.3, supported=False),
+        "all": row(0.01, 0.2),
+    }
+    apart = {"worst": "0", "best": "1", "ratio": 4.0, "apart": True, "supported": True}
+    attributes = {"race": {"cohorts": races, "fmr": apart, "fnmr": None}}
+    return {
+        "far": 0.01,
+        "threshold": 0.5,
+        "pairs": 9,
+        "attributes": attributes,
+        "yaw_apart": {"0..30": row(0.1, 0.2)},
+    }
+
+
+@pytest.fixture
+def results(tmp_path: Path) -> Results:
+    found = {"bench": numbers(), "other": {"note": "no list of pairs"}}
+    metrics = {"fairness": {"settings": {"far": 0.01}, "benchmarks": found}}
+    files.write_json(tmp_path / "metrics/evaluate/alone.json", metrics)
+    folder = tmp_path / "prepared/evaluate/alone"
+    folder.mkdir(parents=True)
+    pairs = [
+        (0, 0, 0.04, 9),
+        (0, 1, 0.03, 9),
+        (0, 4, None, 0),
+        (1, 1, 0.01, 9),
+        (1, 4, 0.0, 9),
+        (4, 4, 0.02, 9),
+    ]
+    frame = pd.DataFrame(pairs, columns=["first", "second", "fmr", "impostors"])
+    two = pd.DataFrame([(0, 0, 0.1, 9), (0, 1, 0.1, 9), (1, 1, 0.1, 9)], columns=frame.columns)
+    both = pd.concat([frame.assign(attribute="race"), two.assign(attribute="gender")])
+    both.assign(benchmark="bench").to_parquet(folder / "cross_matches.parquet")
+    return Results(tmp_path, PARAMS)
+
+
+def test_lines_of_cohorts(results: Results) -> None:
+    (table,) = fairness.tables(results)
+    assert [(title, measure) for title, measure, _ in table.lines] == [
+        *(
+            ("race", f"{rate}, {who}")
+            for rate in ("FMR", "FNMR")
+            for who in ("Black", "E/SE Asian", "Middle E./White", "all")
+        ),
+        *(("yaw apart", f"{rate}, 0-30°") for rate in ("FMR", "FNMR")),
+    ]
+    cells = {measure: row["alone"] for _, measure, row in table.lines}
+    worst = cells["FMR, Black"]
+    assert (worst.value, worst.low, worst.high, worst.remarks) == (
+        0.04,
+        0.02,
+        0.08,
+        ["worst, 4.0 times the best"],
+    )
+    assert cells["FMR, Middle E./White"].remarks == ["few errors"]
+    assert cells["FNMR, E/SE Asian"].value is None
+
+
+def test_maps_are_symmetric_and_leave_out_what_has_two_cohorts(results: Results) -> None:
+    (found,) = fairness.maps(results)
+    assert (found.model, found.attribute, found.names) == (
+        "alone",
+        "race",
+        ["Black", "E/SE Asian", "Middle E./White"],
+    )
+    assert found.rates == [[0.04, 0.03, None], [0.03, 0.01, 0.0], [None, 0.0, 0.02]]
+    assert found.highest == 0.04
+
+
+def test_the_page_shows_them(data: Path, html: str, params: dict[str, Any], results: Results) -> None:
+    assert "Errors of cohorts" not in html
+    place = results.root / "metrics/evaluate/alone.json"
+    files.write_json(place, files.read_json(data / "metrics/evaluate/alone.json") | files.read_json(place))
+    shown = page.build(results.root, params)
+    words = ("<h3>Errors of cohorts</h3>", "worst, 4.0 times the best", "rgb(200 60 40 / 0.6)")
+    for each in (*words, "How the cohorts were scored"):
+        assert each in shown
