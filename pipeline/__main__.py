@@ -158,13 +158,14 @@ def compare(
     name: Annotated[str, typer.Argument(help="experiments/NAME.yaml")],
     first: Annotated[str, typer.Argument(help="the model that the others are compared with")],
     others: Annotated[list[str], typer.Argument(help="models")],
+    row: Annotated[list[str] | None, typer.Option(help="a row of it, again for each; all without")] = None,
 ) -> None:
-    """Paired differences of accuracy between models, over all rows of an experiment together."""
+    """Paired differences of accuracy between models, over the rows of an experiment together."""
     from pipeline import experiment
     from pipeline.listing import comparison_table, show
 
     try:
-        show(comparison_table(name, experiment.compare(name, first, others)))
+        show(comparison_table(name, experiment.compare(name, first, others, row or None)))
     except experiment.ExperimentError as error:
         log.error("%s", error)
         raise typer.Exit(2) from error

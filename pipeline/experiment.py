@@ -97,10 +97,7 @@ def environment(name: str, row: str) -> dict[str, str]:
 def run(name: str, rows: list[str] | None = None) -> list[dict[str, Any]]:
     """Runs the rows one after another; returns the table of what they measured."""
     experiment = load(name)
-    chosen = rows or list(experiment.rows)
-    for row in chosen:
-        if row not in experiment.rows:
-            raise ExperimentError(f"{name} has no row {row!r}{plugin.suggest(row, list(experiment.rows))}")
+    chosen = chosen_of(name, experiment, rows)
     ready(name, experiment, chosen)
     for row in chosen:
         folder = workspace(name, row, experiment)
@@ -174,31 +171,41 @@ def first_ranks(metrics: dict[str, Any]) -> dict[str, float]:
     return {name: round(100 * sum(values) / len(values), 2) for name, values in ranks.items() if values}
 
 
-def compare(name: str, first: str, others: list[str]) -> list[dict[str, Any]]:
-    """Accuracy of `others` less that of `first` on the same pairs, a row a protocol, over all rows together.
+def chosen_of(name: str, experiment: Experiment, rows: list[str] | None) -> list[str]:
+    """The rows that are asked for, all without; one that there isn't is an error."""
+    for row in rows or ():
+        if row not in experiment.rows:
+            raise ExperimentError(f"{name} has no row {row!r}{plugin.suggest(row, list(experiment.rows))}")
+    return rows or list(experiment.rows)
+
+
+def compare(name: str, first: str, others: list[str], rows: list[str] | None = None) -> list[dict[str, Any]]:
+    """Accuracy of `others` less that of `first` on the same pairs, a line a protocol, over the rows together.
 
     People of different rows are different people; the interval is that of a vertex bootstrap over them.
     """
     from pipeline.evaluate import intervals
 
-    base = _scores(name, first)
+    chosen = chosen_of(name, load(name), rows)
+    base = _scores(name, first, chosen)
     return [
         {"first": first, "second": other, **row}
         for other in others
-        for row in intervals.compare(base, _scores(name, other))
+        for row in intervals.compare(base, _scores(name, other, chosen))
     ]
 
 
-def _scores(name: str, model: str) -> Any:
-    """Every row's pair scores of one model; ids carry the row, so that worlds don't share people."""
+def _scores(name: str, model: str, rows: list[str]) -> Any:
+    """The rows' pair scores of one model; ids carry the row, so that worlds don't share people."""
     import pandas as pd
 
     parts = []
-    for row in load(name).rows:
+    for row in rows:
         path = WORKSPACES / name / row / "data" / "prepared" / "evaluate" / model / "scores.parquet"
         if not path.exists():
             raise ExperimentError(
-                f"{path} does not exist: run the experiment first, with {model} in after.evaluate"
+                f"{path} does not exist: run the experiment first, with {model} in after.evaluate, "
+                "or choose rows that have run"
             )
         part = pd.read_parquet(path)
         for column in ("a", "b", "person_a", "person_b"):

@@ -102,6 +102,10 @@ def test_models_are_compared_on_the_pairs_of_all_rows(tmp_path, monkeypatch):
     assert found["people"] == 40
     with pytest.raises(experiment.ExperimentError, match=r"none/scores\.parquet does not exist"):
         experiment.compare("e", "poor", ["none"])
+    (found,) = experiment.compare("e", "poor", ["good"], ["s"])
+    assert (found["pairs"], found["people"]) == (40, 20)
+    with pytest.raises(experiment.ExperimentError, match=r"e has no row 'rr'.*'r'"):
+        experiment.compare("e", "poor", ["good"], ["rr"])
 
 
 @pytest.mark.parametrize("kind", ["folder", "file"])
