@@ -8,11 +8,26 @@ from typing import Any
 
 import pandas as pd
 
+from pipeline.evaluate.curves import FLAGGED
 from pipeline.report.datasets import ATTRIBUTES, TITLES
 from pipeline.report.gather import Results
 from pipeline.report.identification import Cell, Table, few
 
-RATES = {"fmr": ("FMR", "impostors"), "fnmr": ("FNMR", "genuine pairs")}
+ALL = "all"  # the row of every pair, whatever the cohorts
+RATES = {"fmr": "FMR", "fnmr": "FNMR"}
+WORTH_SAYING = 1.1  # the worst cohort's rate by the best one's, from which it is pointed out
+
+
+@dataclass(frozen=True)
+class Crossing:
+    """Pairs of one face of each of two cohorts."""
+
+    fmr: float
+    impostors: int
+
+    @property
+    def supported(self) -> bool:
+        return round(self.fmr * self.impostors) >= FLAGGED
 
 
 @dataclass(frozen=True)
@@ -23,16 +38,17 @@ class Map:
     model: str
     attribute: str
     names: list[str]
-    rates: list[list[float | None]]
+    cells: list[list[Crossing | None]]
 
     @property
     def highest(self) -> float:
-        return max((rate for row in self.rates for rate in row if rate is not None), default=0.0)
+        """Of the cells that are told from errors enough: what the darkest colour stands for."""
+        return max((cell.fmr for row in self.cells for cell in row if cell and cell.supported), default=0.0)
 
 
 def name_of(attribute: str, code: str | int) -> str:
-    """A cohort in words: `all`, or an attribute's code."""
-    return str(code) if code == "all" else ATTRIBUTES[attribute][int(code)]
+    """A cohort in words, of an attribute's code."""
+    return ATTRIBUTES[attribute][int(code)]
 
 
 def tables(results: Results) -> list[Table]:
@@ -58,27 +74,35 @@ def _measured(results: Results) -> Iterator[tuple[str, str, Mapping[str, Any]]]:
 
 def cells(numbers: Mapping[str, Any]) -> Iterator[tuple[tuple[str, str], Cell]]:
     """((attribute, rate and cohort), number) of one model on one benchmark."""
+    for values in list(numbers["attributes"].values())[:1]:  # `all` is the same in each
+        for rate, title in RATES.items():
+            yield ("everybody", title), _cell(values["cohorts"][ALL], rate, [])
     for attribute, values in numbers["attributes"].items():
-        title = TITLES[attribute]
-        for rate in RATES:
+        for rate, title in RATES.items():
             for code, row in values["cohorts"].items():
-                cell = _cell(row, rate, _worst(values[rate], code))
-                yield (title, f"{RATES[rate][0]}, {name_of(attribute, code)}"), cell
-    for rate in RATES:
+                if code != ALL:
+                    cell = _cell(row, rate, _worst(values[rate], code))
+                    yield (TITLES[attribute], f"{title}, {name_of(attribute, code)}"), cell
+    for rate, title in RATES.items():
         for bin_, row in numbers["yaw_apart"].items():
-            yield ("yaw apart", f"{RATES[rate][0]}, {bin_.replace('..', '-')}°"), _cell(row, rate, [])
+            degrees = f"{bin_.replace('..', '-')}°" if ".." in bin_ else bin_
+            yield ("yaw apart", f"{title}, {degrees}"), _cell(row, rate, [])
 
 
 def _cell(row: Mapping[str, Any], rate: str, remarks: list[str]) -> Cell:
     doubts = few(bool(row[f"{rate}_supported"]), "errors")
+    if row[rate] is not None and row.get(f"{rate}_low", 0.0) is None:
+        doubts = few(False, "people")
     return Cell(row[rate], row.get(f"{rate}_low"), row.get(f"{rate}_high"), [*remarks, *doubts])
 
 
 def _worst(apart: Mapping[str, Any] | None, code: str) -> list[str]:
-    """What is said of the worst cohort: how many times the best one's rate it has."""
-    if apart is None or apart["worst"] != code or apart["ratio"] is None:
+    """What is said of the worst cohort: how many times the best one's rate it has, if errors tell."""
+    if apart is None or apart["worst"] != code:
         return []
-    return [f"worst, {apart['ratio']:.1f} times the best"]
+    if apart["ratio"] is None or not apart["supported"]:
+        return ["worst, by too few errors to say how much"]
+    return [f"worst, {apart['ratio']:.1f} times the best"] if apart["ratio"] >= WORTH_SAYING else []
 
 
 def maps(results: Results) -> list[Map]:
@@ -94,11 +118,11 @@ def maps(results: Results) -> list[Map]:
 
 
 def _map(benchmark: str, model: str, attribute: str, rows: pd.DataFrame) -> Map:
-    known: dict[tuple[int, int], float] = {
-        (int(row["first"]), int(row["second"])): float(row["fmr"])
+    known = {
+        (int(row["first"]), int(row["second"])): Crossing(float(row["fmr"]), int(row["impostors"]))
         for row in rows.to_dict("records")
         if row["impostors"] > 0
     }
     codes = sorted({code for pair in zip(rows["first"], rows["second"], strict=True) for code in pair})
-    rates = [[known.get((min(a, b), max(a, b))) for b in codes] for a in codes]
-    return Map(benchmark, model, attribute, [name_of(attribute, code) for code in codes], rates)
+    cells = [[known.get((min(a, b), max(a, b))) for b in codes] for a in codes]
+    return Map(benchmark, model, attribute, [name_of(attribute, code) for code in codes], cells)

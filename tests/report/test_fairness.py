@@ -51,7 +51,7 @@ def results(tmp_path: Path) -> Results:
     folder = tmp_path / "prepared/evaluate/alone"
     folder.mkdir(parents=True)
     pairs = [
-        (0, 0, 0.04, 9),
+        (0, 0, 0.04, 1000),
         (0, 1, 0.03, 9),
         (0, 4, None, 0),
         (1, 1, 0.01, 9),
@@ -67,35 +67,52 @@ def results(tmp_path: Path) -> Results:
 
 def test_lines_of_cohorts(results: Results) -> None:
     (table,) = fairness.tables(results)
+    races = ("Black", "E/SE Asian", "Middle E./White")
     assert [(title, measure) for title, measure, _ in table.lines] == [
-        *(
-            ("race", f"{rate}, {who}")
-            for rate in ("FMR", "FNMR")
-            for who in ("Black", "E/SE Asian", "Middle E./White", "all")
-        ),
+        *(("everybody", rate) for rate in ("FMR", "FNMR")),
+        *(("race", f"{rate}, {who}") for rate in ("FMR", "FNMR") for who in races),
         *(("yaw apart", f"{rate}, 0-30°") for rate in ("FMR", "FNMR")),
     ]
     cells = {measure: row["alone"] for _, measure, row in table.lines}
     worst = cells["FMR, Black"]
-    assert (worst.value, worst.low, worst.high, worst.remarks) == (
-        0.04,
-        0.02,
-        0.08,
-        ["worst, 4.0 times the best"],
-    )
+    assert (worst.value, worst.low, worst.high) == (0.04, 0.02, 0.08)
+    assert worst.remarks == ["worst, 4.0 times the best"]
     assert cells["FMR, Middle E./White"].remarks == ["few errors"]
     assert cells["FNMR, E/SE Asian"].value is None
 
 
+@pytest.mark.parametrize(
+    ("ratio", "supported", "remark"),
+    [
+        (4.0, False, ["worst, by too few errors to say how much"]),
+        (None, False, ["worst, by too few errors to say how much"]),
+        (1.04, True, []),
+    ],
+)
+def test_the_worst_cohort_is_named_as_far_as_errors_tell(
+    ratio: float | None, supported: bool, remark: list[str]
+) -> None:
+    told = numbers()
+    told["attributes"]["race"]["fmr"] |= {"ratio": ratio, "supported": supported}
+    cells = {measure: cell for (_, measure), cell in fairness.cells(told)}
+    assert cells["FMR, Black"].remarks == remark
+
+
+def test_a_cohort_without_an_interval_has_few_people() -> None:
+    told = numbers()
+    told["attributes"]["race"]["cohorts"]["1"] |= {"fmr_low": None, "fmr_high": None}
+    cells = {measure: cell for (_, measure), cell in fairness.cells(told)}
+    assert cells["FMR, E/SE Asian"].remarks == ["few people"]
+
+
 def test_maps_are_symmetric_and_leave_out_what_has_two_cohorts(results: Results) -> None:
     (found,) = fairness.maps(results)
-    assert (found.model, found.attribute, found.names) == (
-        "alone",
-        "race",
-        ["Black", "E/SE Asian", "Middle E./White"],
-    )
-    assert found.rates == [[0.04, 0.03, None], [0.03, 0.01, 0.0], [None, 0.0, 0.02]]
-    assert found.highest == 0.04
+    assert (found.model, found.attribute) == ("alone", "race")
+    assert found.names == ["Black", "E/SE Asian", "Middle E./White"]
+    rates = [[cell and cell.fmr for cell in row] for row in found.cells]
+    assert rates == [[0.04, 0.03, None], [0.03, 0.01, 0.0], [None, 0.0, 0.02]]
+    assert found.highest == 0.04  # of 1,000 pairs; 0.03 are of 9
+    assert not found.cells[0][1].supported
 
 
 def test_the_page_shows_them(data: Path, html: str, params: dict[str, Any], results: Results) -> None:
