@@ -146,13 +146,14 @@ class Page:
         if tidy:
             self.evaluate(tidy)
             self.settle()
-        height = min(int(self.evaluate(HEIGHT)), TALLEST // (2 if width < SMALL else 1))
+        whole = int(self.evaluate(HEIGHT))
+        height = min(whole, TALLEST // (2 if width < SMALL else 1))
         self.size(width, height)
         self.settle()
         picture = self.call("Page.captureScreenshot", format="png")["data"]
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(base64.b64decode(picture))
-        print(f"{path}: {width} x {height}")
+        print(f"{path}: {width} x {height}" + (f", the top of {whole}" if height < whole else ""))
 
     def settle(self, quiet: int = 5) -> None:
         """Wait until the page's text has not changed for so many seconds, a minute at most."""
