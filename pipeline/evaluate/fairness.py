@@ -114,8 +114,8 @@ def cross_matches(
     use = ~same & (a >= 0) & (b >= 0)
     low, high = np.minimum(a, b)[use], np.maximum(a, b)[use]
     cells, size = low * len(names) + high, len(names) ** 2
-    counts = np.bincount(cells, minlength=size).reshape(len(names), -1)
-    errors = np.bincount(cells, scores[use] >= threshold, size).reshape(len(names), -1)
+    counts = np.bincount(cells, minlength=size).reshape(len(names), len(names))
+    errors = np.bincount(cells, scores[use] >= threshold, size).reshape(len(names), len(names))
     counts, errors = (values + np.triu(values, 1).T for values in (counts, errors))
     rate = np.where(counts > 0, errors / np.maximum(counts, 1), np.nan)
     return pd.DataFrame(rate, index, index), pd.DataFrame(counts, index, index)

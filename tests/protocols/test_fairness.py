@@ -139,3 +139,15 @@ def test_what_can_not_be_told_is_said(tmp_path):
     result, numbers = outcome(world, tmp_path)
     assert numbers == {"note": fairness.NO_PAIRS}
     assert not result.tables
+
+
+def test_an_attribute_that_nobody_knows_has_no_cohort(tmp_path):
+    """As of photographs that only their pose is known of."""
+    world = World()
+    world.described = world.described.assign(race=np.int8(-1), yaw_degrees=np.float32(np.nan))
+    result, numbers = outcome(world, tmp_path)
+    race = numbers["attributes"]["race"]
+    assert list(race["cohorts"]) == ["all"]
+    assert race["fmr"] is None
+    assert set(result.tables["cross_matches"]["attribute"]) == {"gender"}
+    assert numbers["yaw_apart"]["unknown"]["impostors"] == race["cohorts"]["all"]["impostors"]
