@@ -3,6 +3,9 @@ PYTHON ?= python3
 BIN := .venv/bin
 RUN := PATH="$(CURDIR)/$(BIN):$$PATH"
 
+# Where a machine forbids it (containers do), each of the demo's fifty processes would compile all that it imports.
+unexport PYTHONDONTWRITEBYTECODE
+
 .PHONY: demo test test-fast test-slow lint bench clean
 
 demo: .venv/ready  ## the whole pipeline on a small synthetic world, then the report

@@ -1,7 +1,8 @@
 """Hands journals to MLflow: the only importer of mlflow, run as a process of its own.
 
 The sender reads `.ckpt/unsent/<run>/log.jsonl` from where it stopped, sends batches, and writes how
-far it came beside it. It ends a few seconds after the last journal; nothing waits for it. The tag
+far it came beside it. It outlives the pause between two stages, since MLflow's import takes seconds of
+processor time, and ends soon after the last journal; nothing waits for it. The tag
 `likeness.run` ties a run of MLflow to its journal, so that a resumed stage goes on with its run.
 """
 
@@ -28,7 +29,7 @@ from pipeline.outbox import BrokenEntryError, Entries, folders, refused
 log = logging.getLogger(__name__)
 NAME, TAG = "likeness", "likeness.run"
 SQLITE = "sqlite:///"
-IDLE, POLL = 5.0, 0.5  # seconds: life after the last journal, pause between looks
+IDLE, POLL = 20.0, 0.5  # seconds: life after the last journal, pause between looks
 PARAM_LENGTH, BATCH = 6000, 500
 QUIET = {  # what can't be set later than MLflow's import
     "DO_NOT_TRACK": "true",
@@ -240,10 +241,16 @@ def drain(root: Path, patience: float) -> int:
 
 
 def send(root: Path, patience: float = 0.0, wait: float = 60.0) -> int:
-    """Be the sender; returns how many runs could not be sent. One sender at a time."""
-    trouble = unsent(root) / "trouble.txt"
+    """Be the sender; returns how many runs could not be sent. One sender at a time: where another has sent
+    everything and only waits for more, it is left alone."""
+    trouble, lock = unsent(root) / "trouble.txt", unsent(root) / "sender.lock"
+    until = time.monotonic() + wait
+    while not guard.is_free(lock) and time.monotonic() < until:
+        if not outboxes(root):
+            return 0
+        time.sleep(POLL)
     try:
-        with guard.only_copy(unsent(root) / "sender.lock", "the sender of runs", wait):
+        with guard.only_copy(lock, "the sender of runs", 2.0):
             drain(root, patience)
             if runs := len(list(refused(root).glob("*.jsonl"))):
                 said = f"{store(root)} refused entries of {runs} run{'s' * (runs > 1)} for good"
@@ -264,4 +271,4 @@ def send(root: Path, patience: float = 0.0, wait: float = 60.0) -> int:
 
 
 if __name__ == "__main__":
-    send(Path(sys.argv[1]), patience=IDLE, wait=2.0)
+    send(Path(sys.argv[1]), patience=IDLE, wait=0.0)

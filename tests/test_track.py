@@ -253,3 +253,15 @@ def test_a_switched_off_journal_writes_nothing(tmp_path, monkeypatch):
     journal.artifact(tmp_path / "absent", "absent")
     journal.end("FINISHED")
     assert not list(tmp_path.iterdir())
+
+
+def test_a_sender_that_only_waits_for_more_is_left_alone(store, journal):
+    with guard.only_copy(unsent(store[0]) / "sender.lock", "a sender", 0):
+        assert not track.outboxes(store[0])
+        start = time.monotonic()
+        assert track.send(store[0]) == 0
+        assert time.monotonic() - start < 5
+        journal.begin("train@x", {}, {})
+        journal.end("FINISHED")
+        assert track.send(store[0], wait=0.1) == 1  # it has something to send, and is not done yet
+    assert track.send(store[0]) == 0
