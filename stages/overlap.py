@@ -13,6 +13,7 @@ import pyarrow as pa
 from pipeline import files, model, records, stage
 from pipeline.evaluate import embed, evidence, impostors, overlap
 from pipeline.loader import Faces
+from pipeline.sizes import sized
 
 TRAINING = ("labelled", "unlabelled", "landmarked")
 OUT = Path("data/prepared/overlap")
@@ -20,11 +21,11 @@ EXCLUSIONS = pa.schema([(name, pa.string()) for name in overlap.LISTED])
 
 
 def main(run: stage.Run) -> None:
-    roles, settings = run.params["data"], run.params["overlap"]
+    roles, given = run.params["data"], run.params["overlap"]
+    settings = {key: sized(run.params, value, "overlap", key) for key, value in given.items()}
     training, protected = folders(roles)
     recogniser = model.load(settings["model"]).recogniser
-    # an unlabelled face has no identity to trust
-    known = {roles["labelled"], roles["landmarked"], *protected}
+    known = {roles["labelled"], roles["landmarked"], *protected}  # unlabelled: no identity to trust
     every = training | protected
     faces = {name: read(run, recogniser, name, at, name in known) for name, at in every.items()}
     learnt, tested = ([faces[name] for name in group] for group in (training, protected))
@@ -32,21 +33,20 @@ def main(run: stage.Run) -> None:
     benchmarks = [each for each in tested if each.dataset in roles["benchmarks"]]
     passes = [(learnt, tested), (validated, benchmarks)]
 
-    holdout = Path(settings["model"]) / "holdout.json"
-    held_out = files.read_json(holdout)["identities"] if holdout.exists() else None
+    held_out = impostors.held_out(Path(settings["model"]))
     kinds = sorted({kind for each in passes for kind in overlap.kinds(*each)}, reverse=True)
     limits = impostors.thresholds(learnt or validated, held_out, kinds, settings["false_match_rate"])
-    values = {kind: limit.value for kind, (limit, _) in limits.items()}
+    bounds = impostors.bounds(limits, settings["mutual_rate"])
     matches = {key: match for each in passes for key, match in overlap.matches(*each, kinds).items()}
-    rows = [row for each in passes for row in overlap.exclusions(*each, matches, values)]
+    rows = [row for each in passes for row in overlap.exclusions(*each, matches, bounds)]
     rows.sort(key=lambda row: (row["dataset"], row["sample_id"]))
     with files.writing_dir(OUT / "evidence") as folder:
-        numbers = evidence.write(folder, limits, matches, rows, every)
+        numbers = evidence.write(folder, limits, matches, bounds, rows, every)
     records.write_parquet(OUT / "exclusions.parquet", pa.Table.from_pylist(rows, EXCLUSIONS))
     settings = {**settings, "held_out": None if held_out is None else len(held_out)}
     removed = overlap.summary(rows, [*learnt, *validated])
     for name, counts in removed.items():
-        counts |= overlap.expected(name, matches, {kind: limit for kind, (limit, _) in limits.items()})
+        counts |= overlap.expected(name, matches, limits, settings["mutual_rate"])
         counts["roles"] = [role for role in (*TRAINING, "validation") if roles[role] == name]
     run.metrics({**settings, **numbers, "removed": removed})
     for name in ("similarity.png", "removed.png"):

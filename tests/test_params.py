@@ -243,6 +243,16 @@ CASES = {
         "sizes.demo.world.test",
         "distractors is 1000, but there are 80 identities",
     ),
+    "a mutual rate below the other": (
+        lambda v: v["overlap"].update(mutual_rate=1e-5),
+        "overlap.mutual_rate",
+        "1e-05 is not above the false-match rate of 0.0003",
+    ),
+    "a mutual rate of the size below the other": (
+        lambda v: v["sizes"]["demo"]["overlap"].update(mutual_rate=1e-5),
+        "sizes.demo.overlap.mutual_rate",
+        "no effect",
+    ),
     "an unknown protocol": (
         lambda v: v["datasets"]["synthetic_test"]["protocols"].append("fornt"),
         "datasets.synthetic_test.protocols.8",
@@ -476,7 +486,7 @@ def test_what_would_be_right_is_told_of_every_kind_of_wrong_value(spoil):
 
     right = {path: told.split(" | ")[1] for path, told in spoil(change).items()}
     assert right["limits.set_aside"] == "a number from 0 to 1"
-    assert right["overlap.false_match_rate"] == "a number above 0 and below 1"
+    assert right["overlap.false_match_rate"] == "a number above 0 and below 1, or size"
     assert right["clustering.classes"] == "a whole number of 2 or more"
     assert right["scout.epochs"] == "a whole number of 1 or more, or size"
     assert right["scout.seed"] == "a whole number of 0 or more"

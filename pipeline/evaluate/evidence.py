@@ -14,7 +14,7 @@ import pyarrow as pa
 
 from pipeline import files, records
 from pipeline.evaluate import figures, tail
-from pipeline.evaluate.overlap import COLUMNS, Kind, Match, kind_name
+from pipeline.evaluate.overlap import COLUMNS, Bound, Kind, Match, Measured, kind_name
 from pipeline.records import Dataset, Image
 
 REASONS = pa.schema(list(zip(COLUMNS, [pa.string()] * 6 + [pa.float64()] * 2, strict=True)))
@@ -23,19 +23,22 @@ SHOWN, EACH = 12, 3  # removed people or faces in the picture, and images of eac
 
 def write(
     folder: Path,
-    limits: Mapping[Kind, tuple[tail.Threshold, tail.Scores]],
+    limits: Mapping[Kind, Measured],
     matches: Mapping[tuple[str, Kind], Match],
+    bounds: Mapping[Kind, Bound],
     rows: Sequence[Mapping[str, Any]],
     datasets: Mapping[str, Path],
 ) -> dict[str, Any]:
     """reasons.parquet, similarity.json, two pictures; returns the thresholds and what they let expect."""
     impostors, candidates, thresholds = {}, {}, {}
+    mutual = {kind: bound.mutual if np.isfinite(bound.mutual) else None for kind, bound in bounds.items()}
     for kind, (limit, scores) in limits.items():
         name = kind_name(kind)
         mine = {dataset: match for (dataset, other), match in matches.items() if other == kind}
         impostors[name] = {
             "histogram": scores.histogram.tolist(),
             "threshold": limit.value,
+            "mutual": mutual[kind],
             "rate": limit.rate,
         }
         candidates[name] = {
@@ -43,7 +46,12 @@ def write(
         }
         compared = {dataset: match.compared for dataset, match in mine.items()}
         expected = {dataset: limit.rate * count for dataset, count in compared.items()}
-        thresholds[name] = {**limit.about(), "comparisons": compared, "expected_false_matches": expected}
+        thresholds[name] = {
+            **limit.about(),
+            "mutual": mutual[kind],
+            "comparisons": compared,
+            "expected_false_matches": expected,
+        }
     document = {"impostors": impostors, "candidates": candidates, "thresholds": thresholds, "bins": [-1, 1]}
     files.write_json(folder / "similarity.json", document)
     records.write_parquet(folder / "reasons.parquet", pa.Table.from_pylist(rows, REASONS))
@@ -58,7 +66,7 @@ def removed(
     """The most and the least similar removals by embedding: removed faces, a gap, faces of the match."""
     people: dict[tuple[str, str], Mapping[str, Any]] = {}
     for row in rows:
-        if row["reason"] == "embedding":
+        if row["reason"] != "name":
             people.setdefault((row["dataset"], row["identity"] or row["sample_id"]), row)
     ranked = sorted(people.values(), key=lambda row: -row["similarity"])
     shown = ranked if len(ranked) <= SHOWN else ranked[: SHOWN // 2] + ranked[-SHOWN // 2 :]

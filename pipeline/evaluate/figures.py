@@ -55,7 +55,8 @@ def similarity(
 ) -> None:
     """Why a threshold is where it is: a panel a kind of comparison, counts on a logarithmic axis.
 
-    `impostors`: kind -> {histogram, threshold, rate}; `candidates`: kind -> dataset -> histogram of matches.
+    `impostors`: kind -> {histogram, threshold, rate, mutual (or None)};
+    `candidates`: kind -> dataset -> histogram of matches.
     """
     figure, panels = grid(max(1, len(impostors)), 1, 7.0, 3.2)
     for (axes,), (kind, known) in zip(panels, impostors.items(), strict=False):
@@ -68,6 +69,9 @@ def similarity(
         axes.axvline(
             line, color="black", linewidth=1, label=f"threshold {line:.3f}, false matches {known['rate']:g}"
         )
+        if known["mutual"] is not None:
+            label = f"for each other's nearest {known['mutual']:.3f}"
+            axes.axvline(known["mutual"], color="black", linewidth=1, linestyle="--", label=label)
         axes.set(yscale="log", ylim=(0.5, None), xlabel=f"cosine, {kind}", ylabel="count")
         axes.legend(fontsize=7, loc="upper left")
     write(figure, path)

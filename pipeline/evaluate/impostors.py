@@ -12,15 +12,17 @@ lose a person too many, which costs less than one too few.
 from __future__ import annotations
 
 import logging
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from pipeline import files
 from pipeline.evaluate import tail
-from pipeline.evaluate.overlap import CELLS, Faces, Kind
+from pipeline.evaluate.overlap import CELLS, Bound, Faces, Kind, Measured
 from pipeline.evaluate.vectors import normalise
 
 log = logging.getLogger(__name__)
@@ -98,7 +100,7 @@ def _blocks(left: Side, right: Side, once: bool) -> Iterator[npt.NDArray[np.floa
 
 def thresholds(
     faces: Sequence[Faces], held_out: Collection[str] | None, kinds: Sequence[Kind], rate: float
-) -> dict[Kind, tuple[tail.Threshold, tail.Scores]]:
+) -> dict[Kind, Measured]:
     """The threshold of each kind, and the impostor scores that justify it."""
     if not kinds:
         return {}
@@ -111,6 +113,24 @@ def thresholds(
         return {kind: (tail.threshold(found, rate), found) for kind, found in scores.items()}
     found = strangers(faces)
     return {kind: (tail.bulk(found, rate), found) for kind in kinds}
+
+
+def held_out(model: Path) -> list[str] | None:
+    """The identities that a model of ours was not trained on; None where nobody noted them."""
+    noted = model / "holdout.json"
+    return list(files.read_json(noted)["identities"]) if noted.exists() else None
+
+
+def bounds(limits: Mapping[Kind, Measured], mutual_rate: float) -> dict[Kind, Bound]:
+    """From where a match of each kind counts; people who are each other's nearest at a rate of their own.
+
+    A mutual rate that is not above the other one has no effect.
+    """
+    answer = {kind: Bound(limit.value) for kind, (limit, _) in limits.items()}
+    if (both := limits.get((True, True))) is not None and mutual_rate > both[0].rate:
+        lower = tail.bulk if both[0].method == "bulk" else tail.threshold
+        answer[True, True] = Bound(both[0].value, lower(both[1], mutual_rate).value)
+    return answer
 
 
 def strangers(faces: Sequence[Faces]) -> tail.Scores:

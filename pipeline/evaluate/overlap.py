@@ -1,22 +1,22 @@
 """Faces of one set that are people of another, a protected one: by name and by embedding.
 
-    unit   c = (x + x') / 2 of a face of nobody known, the mean of these over a person's images; normalised
-    match  max over the units c' of the protected sets of <c, c'> >= t(kind of c, kind of c')
+    unit    c = (x + x') / 2 of a face of nobody known, the mean of these over a person's images; normalised
+    match   max over the units c' of the protected sets of <c, c'> >= t(kind of c, kind of c')
+    mutual  c' is the nearest to c of the protected people, c the nearest to c' of the dataset's people,
+            and <c, c'> >= u, where u <= t
 
 x, x' are the normalised embeddings of an image and of its mirror image. Each kind of comparison, person or
-single face on either side, has its own threshold t (`pipeline.evaluate.impostors`). Training sets must not
-hold people of benchmarks and of the validation set, the validation set none of benchmarks. Units that share
-nobody with p protected ones are expected to lose n (1 - (1 - rate)^p) of n by chance.
+single face on either side, has its own threshold t (`pipeline.evaluate.impostors`); u is that of two people
+at a higher rate, since being each other's nearest is evidence too. Training sets must not hold people of
+benchmarks and of the validation set, the validation set none of benchmarks.
 
-A name is two words or more, or a word of four letters or more, without a number of three digits: `n000001`,
-`id_7` and `person_001` are ids, which two datasets may share by accident; `Madonna` and `George_W_Bush` are
-names.
+By chance n units that share nobody with m protected ones lose n (1 - (1 - r)^m) to matches at the rate r.
+If the comparisons were independent, a pair would be mutual where it is the highest of its k = n + m - 1
+comparisons: n m ((1 - r)^k - (1 - r')^k) / k more go at the rate r' of mutual ones.
 """
 
 from __future__ import annotations
 
-import re
-import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -28,37 +28,20 @@ import pandas as pd
 from jaxtyping import Float
 
 from pipeline.evaluate import tail
+from pipeline.evaluate.names import normal_name
 from pipeline.evaluate.vectors import normalise
 
 Kind = tuple[bool, bool]  # is it a person's centroid: of the training unit, of the protected one
+Measured = tuple[tail.Threshold, tail.Scores]  # of one kind: the threshold, and impostors that justify it
 CELLS = 8_000_000  # similarities in memory at a time
-MARKS = range(0x300, 0x370)  # combining accents of Latin, Greek and Cyrillic
 COLUMNS = ["dataset", "sample_id", "identity", "reason", "benchmark", "matched", "similarity", "threshold"]
+REASONS = ("name", "embedding", "mutual")
 # Training depends on the list of these: a number in it would re-train every model where the same faces go.
 LISTED = COLUMNS[:4]
 
 
 def kind_name(kind: Kind) -> str:
     return "-".join("person" if known else "face" for known in kind)
-
-
-def normal_name(name: str | None) -> str:
-    """Letters and digits alone, without case and accents; "" for what is no name but an id."""
-    if name is None or pd.isna(name):
-        return ""
-    text = unicodedata.normalize("NFKD", unicodedata.normalize("NFKD", name).casefold())
-    kept = [c for c in text if unicodedata.category(c)[0] in "LNM" and ord(c) not in MARKS]
-    return "".join(kept) if _is_name(text) else ""
-
-
-def _is_name(text: str) -> bool:
-    words = "".join(c if unicodedata.category(c)[0] in "LNM" else " " for c in text).split()
-    letters = [c for c in text if unicodedata.category(c)[0] == "L"]
-    spelt = sum(any(unicodedata.category(c)[0] == "L" for c in word) for word in words)
-    if re.search(r"\d{3}", text):
-        return False
-    # in a script without case a letter is a syllable or a word: two of them are a name
-    return spelt >= 2 or len(letters) >= 4 or sum(unicodedata.category(c) == "Lo" for c in letters) >= 2
 
 
 @dataclass(frozen=True)
@@ -119,6 +102,15 @@ class Match:
     matched: list[str]
     similarity: npt.NDArray[np.float64]
     compared: int  # pairs looked at
+    mutual: npt.NDArray[np.bool_]  # both are people, and each other's nearest
+
+
+@dataclass(frozen=True)
+class Bound:
+    """Similarities from which a match counts: of any unit, and of people who are each other's nearest."""
+
+    match: float
+    mutual: float = np.inf
 
 
 def kinds(training: Sequence[Faces], protected: Sequence[Faces]) -> list[Kind]:
@@ -139,16 +131,26 @@ def nearest(training: Faces, protected: Sequence[Faces], kind: Kind) -> Match | 
     if not len(rows) or not targets:
         return None
     vectors = np.stack([vector for _, _, vector in targets])
-    best, where = [], []
-    step = max(1, CELLS // len(targets))
-    for start in range(0, len(rows), step):
-        similar = training.units.vector[rows[start : start + step]] @ vectors.T
-        where.append(similar.argmax(1))
-        best.append(similar.max(1))
-    place = np.concatenate(where)
+    place, similarity, back = _nearest_both_ways(training.units.vector[rows], vectors)
     datasets, labels = [targets[i][0] for i in place], [targets[i][1] for i in place]
-    similarity = np.concatenate(best).astype(np.float64)
-    return Match(kind, rows, datasets, labels, similarity, len(rows) * len(targets))
+    mutual = (back[place] == np.arange(len(rows))) & all(kind)
+    return Match(kind, rows, datasets, labels, similarity, len(rows) * len(targets), mutual)
+
+
+def _nearest_both_ways(
+    left: Float[np.ndarray, "n d"], right: Float[np.ndarray, "m d"]
+) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float64], npt.NDArray[np.int64]]:
+    """For every left row the most similar right one and how similar, for every right row the left one."""
+    there, best = np.empty(len(left), np.int64), np.empty(len(left))
+    back, highest = np.zeros(len(right), np.int64), np.full(len(right), -np.inf)
+    step = max(1, CELLS // len(right))
+    for start in range(0, len(left), step):
+        rows = slice(start, start + step)
+        similar = left[rows] @ right.T
+        there[rows], best[rows] = similar.argmax(1), similar.max(1)
+        first, top = similar.argmax(0), similar.max(0)
+        back, highest = np.where(top > highest, start + first, back), np.maximum(top, highest)
+    return there, best, back
 
 
 def matches(
@@ -179,14 +181,19 @@ def by_name(training: Faces, protected: Sequence[Faces]) -> list[dict[str, Any]]
     return [_row(training, row, "name", *found[row], None, None) for row in sorted(found)]
 
 
-def by_embedding(training: Faces, match: Match, threshold: float) -> list[dict[str, Any]]:
+def by_embedding(training: Faces, match: Match, bound: Bound) -> list[dict[str, Any]]:
     """Every face of the units that match."""
-    place = {int(unit): i for i, unit in enumerate(match.unit) if match.similarity[i] >= threshold}
+    sure = match.similarity >= bound.match
+    kept = np.flatnonzero(sure | (match.mutual & (match.similarity >= bound.mutual)))
+    place = {int(match.unit[i]): int(i) for i in kept}
     rows = [(row, place[int(unit)]) for row, unit in enumerate(training.units.of_row) if int(unit) in place]
-    return [
-        _row(training, row, "embedding", match.benchmark[i], match.matched[i], match.similarity[i], threshold)
-        for row, i in rows
-    ]
+    why = {True: ("embedding", bound.match), False: ("mutual", bound.mutual)}
+    answer = []
+    for row, i in rows:
+        reason, limit = why[bool(sure[i])]
+        where = (match.benchmark[i], match.matched[i], match.similarity[i])
+        answer.append(_row(training, row, reason, *where, limit))
+    return answer
 
 
 def _row(
@@ -207,7 +214,7 @@ def exclusions(
     training: Sequence[Faces],
     protected: Sequence[Faces],
     matches: Mapping[tuple[str, Kind], Match],
-    thresholds: Mapping[Kind, float],
+    bounds: Mapping[Kind, Bound],
 ) -> list[dict[str, Any]]:
     """One row a face to remove, by dataset and sample id; a name outranks any embedding."""
     found: dict[tuple[str, str], dict[str, Any]] = {}
@@ -216,7 +223,7 @@ def exclusions(
             row
             for (dataset, kind), match in matches.items()
             if dataset == faces.dataset
-            for row in by_embedding(faces, match, thresholds[kind])
+            for row in by_embedding(faces, match, bounds[kind])
         ]
         rows.sort(key=lambda row: row["similarity"] - row["threshold"])
         for row in [*rows, *by_name(faces, protected)]:
@@ -225,7 +232,10 @@ def exclusions(
 
 
 def expected(
-    dataset: str, matches: Mapping[tuple[str, Kind], Match], limits: Mapping[Kind, tail.Threshold]
+    dataset: str,
+    matches: Mapping[tuple[str, Kind], Match],
+    limits: Mapping[Kind, Measured],
+    mutual_rate: float = 0.0,
 ) -> dict[str, Any]:
     """People and single faces that chance alone removes of a set; whether the impostors support that."""
     mine = {kind: match for (name, kind), match in matches.items() if name == dataset}
@@ -235,9 +245,13 @@ def expected(
         for kind, match in mine.items():
             if kind[0] == known:
                 count = len(match.unit)
-                spared *= (1 - limits[kind].rate) ** (match.compared // count)
+                spared *= (1 - limits[kind][0].rate) ** (match.compared // count)
         removals += count * (1 - spared)
-    return {"expected_false_removals": removals, "supported": all(limits[kind].supported for kind in mine)}
+    if (both := mine.get((True, True))) is not None:
+        highest = len(both.unit) + both.compared // len(both.unit) - 1  # of so many comparisons
+        low, high = limits[True, True][0].rate, max(mutual_rate, limits[True, True][0].rate)
+        removals += both.compared * ((1 - low) ** highest - (1 - high) ** highest) / highest
+    return {"expected_false_removals": removals, "supported": all(limits[kind][0].supported for kind in mine)}
 
 
 def summary(rows: Sequence[Mapping[str, Any]], training: Sequence[Faces]) -> dict[str, dict[str, Any]]:
@@ -245,12 +259,12 @@ def summary(rows: Sequence[Mapping[str, Any]], training: Sequence[Faces]) -> dic
     answer: dict[str, dict[str, Any]] = {}
     for faces in training:
         mine = [row for row in rows if row["dataset"] == faces.dataset]
-        reasons = {reason: sum(row["reason"] == reason for row in mine) for reason in ("name", "embedding")}
+        reasons = {reason: sum(row["reason"] == reason for row in mine) for reason in REASONS}
         people = {row["identity"] for row in mine} - {None}
         everyone = set(faces.identity) - {None}
         answer[faces.dataset] = {
             "faces": len(faces.sample_id), "people": len(everyone),
             "removed_faces": len(mine), "removed_people": len(people),
-            "by_name": reasons["name"], "by_embedding": reasons["embedding"],
+            **{f"by_{reason}": count for reason, count in reasons.items()},
         }  # fmt: skip
     return answer

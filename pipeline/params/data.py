@@ -112,4 +112,18 @@ def crop_sizes(values: Tree) -> Iterator[Problem]:
                 yield Problem(f"foreign.{name}", what, f"set the size of the used crops to {wanted}")
 
 
-RULES = (roles, datasets, distractors, crop_sizes)
+def rates(values: Tree) -> Iterator[Problem]:
+    """People who are each other's nearest match at a higher rate than strangers, or at none of their own."""
+    overlap = tree(values, "overlap")
+    size = f"sizes.{values.get('size')}.overlap"
+    given = {key: (f"overlap.{key}", overlap.get(key)) for key in ("false_match_rate", "mutual_rate")}
+    for key, (_, rate) in given.items():
+        if rate == "size":
+            given[key] = (f"{size}.{key}", tree(values, *size.split(".")).get(key))
+    (_, single), (path, mutual) = given.values()
+    if isinstance(single, float | int) and isinstance(mutual, float | int) and 0 < mutual <= single:
+        what = f"{mutual:g} is not above the false-match rate of {single:g}: it has no effect"
+        yield Problem(path, what, "write a higher one, or 0")
+
+
+RULES = (roles, datasets, distractors, crop_sizes, rates)

@@ -11,6 +11,8 @@ from pipeline.params.words import NAME
 from pipeline.strict import Inside, Strict
 
 Name = Annotated[str, Field(pattern=NAME)]
+Rate = Annotated[float, Field(gt=0, lt=1)] | Literal["size"]
+MutualRate = Annotated[float, Field(ge=0, lt=1)] | Literal["size"]
 Epochs = Annotated[int, Field(ge=1)] | Literal["size"]
 Seed = Annotated[int, Field(ge=0)]
 
@@ -82,7 +84,8 @@ class Foreign(Strict):
 
 class Overlap(Strict):
     model: str
-    false_match_rate: float = Field(gt=0, lt=1)
+    false_match_rate: Rate
+    mutual_rate: MutualRate
 
 
 class After(Strict):
@@ -102,6 +105,11 @@ class Limits(Strict):
     set_aside: float = Field(ge=0, le=1)
 
 
+class SizeOverlap(Strict):
+    false_match_rate: float = Field(gt=0, lt=1)
+    mutual_rate: float = Field(ge=0, lt=1)
+
+
 class SizeEpochs(Strict):
     scout: int = Field(ge=1)
     landmark: int = Field(ge=1)
@@ -111,6 +119,7 @@ class SizeEpochs(Strict):
 
 class Size(Strict):
     epochs: SizeEpochs
+    overlap: SizeOverlap
     world: Tree
 
 

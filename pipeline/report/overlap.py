@@ -14,7 +14,7 @@ from pipeline.report.sections import Picture, flat, pictures
 from pipeline.synthetic import world
 
 VALIDATION = "validation"
-SETTINGS = ("model", "false match rate", "held out")
+SETTINGS = ("model", "false match rate", "mutual rate", "held out")
 
 
 @dataclass
@@ -49,6 +49,7 @@ class Overlap:
 
     cleaned: list[Cleaned]
     rate: float | None  # false matches of one comparison
+    mutual_rate: float | None  # the same where two people are each other's nearest
     thresholds: Mapping[str, Mapping[str, Any]]  # kind of comparison -> numbers
     settings: dict[str, Any]
     pictures: list[Picture] = field(default_factory=list)
@@ -77,7 +78,8 @@ def overlap(results: Results) -> Overlap | None:
     settings = {key: value for key, value in flat(metrics).items() if key in SETTINGS}
     cleaned = [_cleaned(results, *item) for item in metrics.get("removed", {}).items()]
     cleaned.sort(key=lambda row: [ROLES.index(role) for role in row.roles])
-    found = Overlap(cleaned, metrics.get("false_match_rate"), metrics.get("thresholds", {}), settings)
+    rates = (metrics.get("false_match_rate"), metrics.get("mutual_rate"))
+    found = Overlap(cleaned, *rates, metrics.get("thresholds", {}), settings)
     names = (
         ("similarity", "removed") if any(row.counts["removed_faces"] for row in cleaned) else ("similarity",)
     )

@@ -44,12 +44,12 @@ def world(seed=0, size=48):
     )
 
 
-def find(training, protected, held_out, rate=1e-4):
+def find(training, protected, held_out, rate=1e-4, mutual_rate=0.0):
     kinds = overlap.kinds(training, protected)
     limits = impostors.thresholds(training, held_out, kinds, rate)
     matches = overlap.matches(training, protected, kinds)
-    values = {kind: limit.value for kind, (limit, _) in limits.items()}
-    return overlap.exclusions(training, protected, matches, values), limits, matches
+    bounds = impostors.bounds(limits, mutual_rate)
+    return overlap.exclusions(training, protected, matches, bounds), limits, matches
 
 
 def test_finds_the_planted_and_few_others():
@@ -197,12 +197,16 @@ def test_chance_removals_against_a_simulation():
     """100 people and 50 faces against 20 people and 30 faces, each pair a match at its kind's rate."""
     counts = {True: (100, 20), False: (50, 30)}
     rates = {(True, True): 0.01, (True, False): 0.02, (False, True): 0.005, (False, False): 0.03}
-    limits = {kind: tail.Threshold(0.5, rate, 1000, "measured") for kind, rate in rates.items()}
+    limits = {
+        kind: (tail.Threshold(0.5, rate, 1000, "measured"), tail.Scores()) for kind, rate in rates.items()
+    }
     matches = {}
     for kind in rates:
         left, right = counts[kind[0]][0], counts[kind[1]][1]
         rows = np.arange(left)
-        matches["train", kind] = overlap.Match(kind, rows, [], [], np.zeros(left), left * right)
+        matches["train", kind] = overlap.Match(
+            kind, rows, [], [], np.zeros(left), left * right, np.zeros(left, bool)
+        )
     found = overlap.expected("train", matches, limits)
     rng, total = np.random.default_rng(0), 0
     for _ in range(400):
@@ -211,9 +215,67 @@ def test_chance_removals_against_a_simulation():
             total += np.concatenate(hits, 1).any(1).sum()
     assert found["expected_false_removals"] == pytest.approx(total / 400, rel=0.03)
     assert found["supported"]
-    limits[True, True] = tail.Threshold(0.5, 0.01, 10, "normal")
+    limits[True, True] = tail.Threshold(0.5, 0.01, 10, "normal"), tail.Scores()
     assert not overlap.expected("train", matches, limits)["supported"]
     assert overlap.expected("other", matches, limits)["expected_false_removals"] == 0
+
+
+def test_each_others_nearest_against_a_loop(monkeypatch):
+    training, protected, _ = world()
+    similar = training[0].units.vector @ protected[0].units.vector.T
+    expected = [
+        similar[i].argmax() == j and similar[:, j].argmax() == i for i, j in enumerate(similar.argmax(1))
+    ]
+    for cells in (overlap.CELLS, 1, 1000):
+        monkeypatch.setattr(overlap, "CELLS", cells)
+        match = overlap.nearest(training[0], protected, (True, True))
+        assert match.mutual.tolist() == expected
+        assert match.matched == [protected[0].units.label[j] for j in similar.argmax(1)]
+    assert 20 <= sum(expected) < 100
+    assert not overlap.nearest(training[1], protected, (False, True)).mutual.any(), "faces are no people"
+
+
+def test_each_others_nearest_are_found_where_the_rate_alone_is_too_strict():
+    """Noise so high that the strict rate misses planted people; plain matches at the other rate lose more."""
+    where = directions(1000, 24)
+    people = {p: f"train{p}" for p in [*range(20), *range(100, 300)]}
+    train = make("train", people, 4, 1, noise=1.6, directions=where)
+    test = make("test", {p: f"test{p}" for p in range(60)}, 4, 2, noise=1.6, directions=where)
+    held_out = {f"train{p}" for p in range(100, 160)}
+    removed = {}
+    for rates in ((1e-4, 0.0), (1e-4, 3e-3), (3e-3, 0.0)):
+        rows, _, _ = find([train], [test], held_out, *rates)
+        removed[rates] = {row["identity"] for row in rows}
+        for row in rows:
+            assert row["similarity"] >= row["threshold"]
+            assert row["reason"] in ("embedding", "mutual")
+    planted = {f"train{p}" for p in range(20)}
+    strict, both, loose = removed.values()
+    assert strict < both < loose
+    assert len(planted & strict) < len(planted & both)
+    assert len(both - planted) < 0.6 * len(loose - planted)
+
+
+def test_a_mutual_rate_that_is_not_above_the_other_has_no_effect():
+    training, protected, held_out = world()
+    expected = find(training, protected, held_out, 1e-3)[0]
+    for rate in (1e-3, 1e-5):
+        assert find(training, protected, held_out, 1e-3, rate)[0] == expected
+
+
+def test_chance_removals_of_each_others_nearest_against_a_simulation():
+    """60 people against 40, every comparison a draw from one law: a match at 0.1 %, or mutual at 1 %."""
+    limits = {(True, True): (tail.Threshold(0.999, 0.001, 10_000, "measured"), tail.Scores())}
+    none = np.zeros(60, bool)
+    match = overlap.Match((True, True), np.arange(60), [], [], np.zeros(60), 2400, none)
+    found = overlap.expected("train", {("train", (True, True)): match}, limits, 0.01)
+    rng, total = np.random.default_rng(0), 0
+    for _ in range(2000):
+        similar = rng.random((60, 40))
+        best = similar.max(1)
+        mutual = similar[:, similar.argmax(1)].max(0) == best
+        total += ((best >= 0.999) | (mutual & (best >= 0.99))).sum()
+    assert found["expected_false_removals"] == pytest.approx(total / 2000, rel=0.03)
 
 
 def test_by_name_takes_the_whole_identity_and_outranks_embeddings():

@@ -60,8 +60,8 @@ def test_titles_name_the_largest_cohort():
     assert gallery.describe({"age_group": 2, "pitch": 2, "yaw": 0}) == "50+, to the left"
 
 
-@pytest.mark.parametrize("removals", [0, 1, 40])
-def test_evidence(dataset, tmp_path, removals):
+@pytest.mark.parametrize(("removals", "mutual_rate"), [(0, 0.0), (1, 0.1), (40, 0.0)])
+def test_evidence(dataset, tmp_path, removals, mutual_rate):
     folder = dataset(people=12, each=4)
     names = [f"p{i % 12:02d}/{i // 12}" for i in range(48)]
     rng = np.random.default_rng(0)
@@ -77,7 +77,8 @@ def test_evidence(dataset, tmp_path, removals):
     ]  # fmt: skip
     out = tmp_path / "evidence"
     out.mkdir()
-    found = evidence.write(out, limits, {("test", kinds[0]): match}, rows, {"test": folder})
+    bounds = impostors.bounds(limits, mutual_rate)
+    found = evidence.write(out, limits, {("test", kinds[0]): match}, bounds, rows, {"test": folder})
     assert found["thresholds"]["person-person"]["comparisons"] == {"test": 144}
     assert found["thresholds"]["person-person"]["expected_false_matches"] == {"test": pytest.approx(0.144)}
     picture(out / "similarity.png")

@@ -131,13 +131,18 @@ def make_training(data: Path) -> None:
 
 def make_overlap(data: Path) -> None:
     counts = {"faces": 40, "people": 6, "removed_faces": 8, "removed_people": 2}
-    counts |= {"by_name": 0, "by_embedding": 8, "roles": ["labelled", "landmarked"]}
+    counts |= {"by_name": 0, "by_embedding": 6, "by_mutual": 2, "roles": ["labelled", "landmarked"]}
     counts |= {"expected_false_removals": 0.0123, "supported": False}
     limit = {"value": 0.61, "rate": 1e-5, "impostors": 900, "method": "tail", "highest": 0.6}
     files.write_json(
         data / "metrics/overlap.json",
         {
-            **{"model": "data/models/scout", "false_match_rate": 1e-5, "removed": {"home": counts}},
+            **{
+                "model": "data/models/scout",
+                "false_match_rate": 1e-5,
+                "mutual_rate": 1e-3,
+                "removed": {"home": counts},
+            },
             "thresholds": {"person-person": limit},
         },
     )

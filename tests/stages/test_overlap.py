@@ -56,7 +56,7 @@ def run(tmp_path, monkeypatch):
     test = [0, 50, 51, *range(80, 95)]
     write_people("data/benchmarks/crop/test", test, seed=3, names={85: "ann lee"})
     write_model("data/models/scout")
-    settings = {"model": "data/models/scout", "false_match_rate": 1e-3}
+    settings = {"model": "data/models/scout", "false_match_rate": 1e-3, "mutual_rate": 0.0}
     return FakeRun(None, {"data": DATA, "overlap": settings})
 
 
@@ -140,6 +140,26 @@ def test_another_rate_that_removes_the_same_faces_gives_the_same_list(run):
         "exclusions.parquet",
         "evidence/removed.png",
     }
+
+
+def test_rates_follow_the_size_of_the_world(run):
+    run.params["overlap"] |= {"false_match_rate": "size", "mutual_rate": "size"}
+    run.params["sizes"] = {"demo": {"overlap": {"false_match_rate": 1e-4, "mutual_rate": 0.02}}}
+    overlap.main(run)
+    assert (run.told["false_match_rate"], run.told["mutual_rate"]) == (1e-4, 0.02)
+    told = run.told["thresholds"]["person-person"]
+    assert (told["rate"], told["mutual"] < told["value"]) == (1e-4, True)
+
+
+def test_people_who_are_each_others_nearest_say_so(run):
+    """With matches all but forbidden, 0 of home is still the nearest of 0 of test, and it of her."""
+    run.params["overlap"] |= {"false_match_rate": 1e-15, "mutual_rate": 0.02}
+    overlap.main(run)
+    table = reasons().set_index("sample_id")
+    assert set(table.loc["home000/0":"home000/3", "reason"]) == {"mutual"}
+    told = run.told["thresholds"]["person-person"]
+    assert set(table.loc["home000/0":"home000/3", "threshold"]) == {told["mutual"]}
+    assert run.told["removed"]["home"]["by_mutual"] >= 4
 
 
 def test_the_list_is_in_order_of_dataset_and_face(run):
