@@ -8,7 +8,7 @@ from typing import Any
 import pyarrow as pa
 
 from pipeline import files, model, plugin, records, stage
-from pipeline.evaluate import figures
+from pipeline.evaluate import figures, verification
 from pipeline.evaluate.bench import ModelBench
 
 NOT_AUDITABLE = "overlap not auditable: nobody knows which people this model was trained on"
@@ -38,9 +38,12 @@ def main(run: stage.Run) -> None:
                     files.write_json(out / f"{protocol}_roc.json", result.curves)
                     figures.roc(result.curves, out / f"{protocol}_roc.png")
                 progress.advance()
+                if protocol == "pairs" and result.tables:
+                    verification.draw(out, result.tables["scores"], result.curves, bench.datasets)
     run.metrics(metrics)
-    for picture in sorted((run.prepared / "evaluate" / name).glob("*.png")):
-        run.figure(picture, f"evaluate/{picture.name}")
+    for picture in sorted((run.prepared / "evaluate" / name).iterdir()):
+        if picture.suffix in (".png", ".jpg"):
+            run.figure(picture, f"evaluate/{picture.name}")
 
 
 def about(spec: model.ModelSpec, bench: ModelBench) -> dict[str, Any]:

@@ -137,13 +137,17 @@ def eer(curve: Roc) -> float:
     return float(curve.far[before] + step * (curve.far[after] - curve.far[before]))
 
 
-def det(curve: Roc) -> Float[np.ndarray, "points 2"]:
-    """(FAR, FRR = 1 - TAR) of every corner, in normal deviates; points at 0 or 1 have none and are left out.
+def deviates(rates: Float[np.ndarray, "*any"]) -> Float[np.ndarray, "*any"]:
+    """Where a standard normal law has these shares below it."""
+    from scipy.special import ndtri
+
+    return np.asarray(ndtri(rates))
+
+
+def det(far: Float[np.ndarray, " points"], frr: Float[np.ndarray, " points"]) -> Float[np.ndarray, "kept 2"]:
+    """(FAR, FRR = 1 - TAR) in normal deviates; points at 0 or 1 have none and are left out.
 
     Two normal laws of one spread make a straight line of it (https://doi.org/10.21437/Eurospeech.1997-504).
     """
-    from scipy.special import ndtri
-
-    corner = curve.corners()
-    rates = np.stack([corner.far, 1 - corner.tar], 1)
-    return np.asarray(ndtri(rates[((rates > 0) & (rates < 1)).all(1)]))
+    rates = np.stack([far, frr], 1)
+    return deviates(rates[((rates > 0) & (rates < 1)).all(1)])

@@ -80,7 +80,7 @@ def similarity(
 def sheet(
     rows: Sequence[tuple[str, Sequence[Image | None]]], path: Path, side: int = 80, line: int = 18
 ) -> None:
-    """Rows of faces (None: a gap), each `side` pixels high, with a line of text over it."""
+    """Rows of faces (None: a gap), each `side` pixels high, with a line of text over it; PNG or JPEG."""
     columns = max((len(images) for _, images in rows), default=1)
     canvas = np.full((max(1, len(rows)) * (side + line), max(columns * side, 420), 3), 255, np.uint8)
     for number, (text, images) in enumerate(rows):
@@ -94,7 +94,7 @@ def sheet(
                 continue
             face = cv2.resize(image, (side, side), interpolation=cv2.INTER_AREA)
             canvas[top + line : top + line + side, column * side : (column + 1) * side] = face
-    files.write_bytes(path, encode(canvas, quality=101))
+    files.write_bytes(path, encode(canvas, quality=101 if path.suffix == ".png" else 90))
 
 
 def scatter(

@@ -31,6 +31,7 @@ def build(data: Path, params: Mapping[str, Any]) -> str:
             "table": table,
             "accuracy": results.accuracy_chart(found, table) if table else None,
             "rocs": list(results.roc_charts(found)),
+            "verified": results.verified(found),
             "differences": results.differences(found),
             "not_auditable": results.not_auditable(found),
             "templates": identification.templates(found),

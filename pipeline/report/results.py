@@ -11,7 +11,9 @@ import pandas as pd
 from pipeline import files
 from pipeline.report import figures
 from pipeline.report.gather import Model, Results, comparisons
+from pipeline.report.sections import Picture, pictures
 
+VERIFIED = ("scores", "det", "hardest")
 NOT_AUDITABLE = "overlap not auditable"
 
 
@@ -145,6 +147,15 @@ def roc_charts(results: Results) -> Iterator[tuple[str, str]]:
     """(title, chart) of each list of pairs, then of pairs of templates; every model in it."""
     for protocol in ("pairs", "templates"):
         yield from _roc_charts(results, f"{protocol}_roc.json")
+
+
+def verified(results: Results) -> dict[str, list[Picture]]:
+    """Of each model its DET, its scores and the pairs that are hardest for it."""
+    found = {
+        model.name: pictures(results.path("prepared", "evaluate", model.name), VERIFIED)
+        for model in results.evaluated()
+    }
+    return {name: shown for name, shown in found.items() if shown}
 
 
 def _roc_charts(results: Results, file: str) -> Iterator[tuple[str, str]]:

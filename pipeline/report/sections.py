@@ -24,6 +24,9 @@ CAPTIONS = {
     "centroids": "Cosines between centroids",
     "gallery": "Clusters with their mean faces",
     "similarity": "Similarity of training faces to the nearest protected person; impostors; threshold",
+    "det": "False rejects over false accepts (DET), normal deviates",
+    "scores": "Scores of genuine and impostor pairs, each as shares of their number",
+    "hardest": "The pairs that are hardest for it",
     "removed": "Removed faces and whom they matched, the most and the least similar ones",
 }
 
@@ -35,8 +38,8 @@ class Picture:
 
 
 def pictures(folder: Path, names: Sequence[str]) -> list[Picture]:
-    """Those of the named PNG pictures that are there, in this order."""
-    found = [folder / f"{name}.png" for name in names]
+    """Those of the named pictures, PNG or JPEG, that are there, in this order."""
+    found = [folder / f"{name}{suffix}" for name in names for suffix in (".png", ".jpg")]
     return [Picture(CAPTIONS[path.stem], images.file_uri(path)) for path in found if path.exists()]
 
 

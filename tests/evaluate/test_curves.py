@@ -173,11 +173,12 @@ def test_nearest_is_what_released_scripts_print(far, levels):
 def test_det_of_two_normal_laws_is_a_line():
     rng = np.random.default_rng(0)
     same = np.arange(200_000) % 2 == 0
-    points = curves.det(curves.roc(rng.normal(same * 2.0), same))
+    corners = curves.roc(rng.normal(same * 2.0), same).corners()
+    points = curves.det(corners.far, 1 - corners.tar)
     assert np.isfinite(points).all()
     middle = points[(np.abs(points) < 1.5).all(1)]
     np.testing.assert_allclose(middle.sum(1), -2.0, atol=0.05)  # deviates of FAR and FRR add up to -d'
-    assert curves.det(curves.roc(np.array([1.0, 0.0]), np.array([True, False]))).shape == (0, 2)
+    assert curves.det(np.array([0.0, 0.5, 1.0]), np.array([1.0, 0.0, 0.0])).shape == (0, 2)
 
 
 def test_genuine_that_no_threshold_accepts_count():

@@ -41,7 +41,8 @@ def test_what_comes_out(run):
     assert run.told["auditable"]
     assert "audit" not in run.told
     assert [row["batch"] for row in run.side["cost"]["milliseconds"]] == [1, 2]
-    assert list(run.figures) == ["evaluate/pairs_roc.png"]
+    drawn = ("det.png", "hardest.jpg", "pairs_roc.png", "scores.png")
+    assert list(run.figures) == [f"evaluate/{name}" for name in drawn]
 
 
 def test_every_protocol_has_files_of_its_own(run):
@@ -52,6 +53,7 @@ def test_every_protocol_has_files_of_its_own(run):
     written = {path.name for path in OUT.iterdir()}
     assert written == {
         "scores.parquet", "template_scores.parquet", "template_probes.parquet", "search_in_gallery.parquet",
+        "det.png", "hardest.jpg", "scores.png",
         "pairs_roc.json", "pairs_roc.png", "templates_roc.json", "templates_roc.png",
     }  # fmt: skip
     assert run.told["templates"]["benchmarks"]["test"]["verification"]["ijb"]["genuine"] == 20
