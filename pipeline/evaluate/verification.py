@@ -54,7 +54,7 @@ def det(rocs: Mapping[str, Mapping[str, Curve]], path: Path) -> None:
         axes.set(xlabel="false accept rate", ylabel="false reject rate")
         axes.grid(alpha=0.3)
         if lists:
-            axes.legend(loc="upper right", fontsize=7)
+            axes.legend(loc="best", fontsize=7)
     figures.write(figure, path)
 
 
