@@ -169,3 +169,19 @@ def roc(curves: Series, name: str, title: str, order: Sequence[str] = ()) -> str
         axes.set_ylim(top=1.005)
         legend(axes)
         return to_svg(axes.figure)
+
+
+def trade(models: Mapping[str, tuple[float, float, float]], name: str, title: str, x: str) -> str:
+    """Accuracy over time. Models: label -> time, accuracy in percent, parameters (the mark's area)."""
+    hues = colours(models)
+    largest = max(size for _, _, size in models.values())
+    with drawing(name) as axes:
+        for label, (time, accuracy, size) in models.items():
+            axes.scatter([time], [accuracy], s=12 + 240 * size / largest, color=hues[label], alpha=0.7)
+            told = f"{label}, {size / 1e6:.2g} M"
+            axes.annotate(told, (time, accuracy), xytext=(0, -12), textcoords="offset points", ha="center")
+        axes.set_xscale("log")
+        plain_numbers(axes.xaxis)
+        axes.margins(0.25)
+        axes.set(title=title, xlabel=x, ylabel="mean accuracy, %")
+        return to_svg(axes.figure)

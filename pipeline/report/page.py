@@ -18,7 +18,7 @@ DASH = "\N{EN DASH}"
 def build(data: Path, params: Mapping[str, Any]) -> str:
     """The report of the results under `data`, as one HTML page."""
     found = Results(data, params)
-    scores = results.scores(found)
+    scores, models = results.scores(found), results.rows(found)
     table = results.by_list(scores)
     return render(
         {
@@ -26,7 +26,8 @@ def build(data: Path, params: Mapping[str, Any]) -> str:
             "datasets": datasets.describe(found),
             "overlap": overlap.overlap(found),
             "trainings": sections.trainings(found),
-            "models": results.rows(found),
+            "models": models,
+            "trade": results.trade_chart(found, models),
             "evaluated": [model.name for model in found.evaluated()],
             "table": table,
             "accuracy": results.accuracy_chart(found, table) if table else None,

@@ -143,6 +143,23 @@ def accuracy_chart(results: Results, table: Mapping[str, Mapping[str, Score]]) -
     return figures.intervals(groups, "accuracy", "Accuracy", "accuracy, % (95 % interval)", labels(results))
 
 
+def trade_chart(results: Results, table: Sequence[Row]) -> str | None:
+    """Accuracy against speed and size; None where fewer than two models have all three."""
+    common = [size for size in batches(table) if sum(row.time(size) is not None for row in table) > 1]
+    if not common:
+        return None
+    batch = common[-1]
+    models = {
+        label(results, row.model.name): (time, row.mean, float(row.cost["parameters"]))
+        for row in table
+        if (time := row.time(batch)) is not None and row.mean is not None and row.cost.get("parameters")
+    }
+    if len(models) < 2:
+        return None
+    x = f"ms an image in batches of {batch}, {next(row.where for row in table if row.times)}"
+    return figures.trade(models, "trade", "Accuracy, speed and size", x)
+
+
 def roc_charts(results: Results) -> Iterator[tuple[str, str]]:
     """(title, chart) of each list of pairs, then of pairs of templates; every model in it."""
     for protocol in ("pairs", "templates"):

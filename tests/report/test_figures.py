@@ -73,3 +73,15 @@ def test_roc_without_a_single_positive_rate() -> None:
 def test_values_at_and_below_zero() -> None:
     assert "<svg" in figures.lines({"a": ([1.0, 2.0], [0.0, -1.0])}, "n", "t", "x")
     assert "<svg" in figures.lines({"a": ([1.0], [1e-9])}, "n", "t", "x", log=True)
+
+
+def test_areas_are_parameters() -> None:
+    """Of two marks the one with four times the parameters, less the same rim, is twice as wide."""
+    svg = figures.trade({"a": (1.0, 80.0, 4e6), "b": (2.0, 90.0, 1e6)}, "n", "t", "ms")
+    assert "a, 4 M" in svg
+    widths = {
+        hue: float(re.search(rf'<path id="[^"]+" d="M 0 ([\d.]+)[^>]*stroke: {hue}', svg)[1])  # type: ignore[index]
+        for hue in figures.COLOURS[:2]
+    }
+    areas = [width**2 for width in widths.values()]
+    assert abs((areas[0] - 12 / 4) / (areas[1] - 12 / 4) - 4.0) < 0.05  # a mark's size is its width squared

@@ -77,3 +77,14 @@ def test_times_by_batch_size(data: Path, params: dict[str, Any]) -> None:
     assert rows["student"].time(1) == 3.2
     assert rows["student"].time(32) is None
     assert rows["student"].where == "2 threads, cpu"
+
+
+def test_accuracy_over_speed_of_the_models_that_have_both(data: Path, params: dict[str, Any]) -> None:
+    found = Results(data, params)
+    svg = results.trade_chart(found, results.rows(found))
+    assert svg is not None
+    for row in results.rows(found):
+        assert (f"{row.model.name}, " in svg or f"{row.model.name} (" in svg) == (row.mean is not None)
+    assert "batches of 1, 2 threads, cpu" in svg
+    assert results.trade_chart(found, results.rows(found)[:1]) is None
+    assert results.trade_chart(found, []) is None
