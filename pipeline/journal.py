@@ -58,9 +58,7 @@ class Journal:
         if switch() == "off":
             return
         try:
-            self.folder.mkdir(parents=True, exist_ok=True)
-            self._file = open(self.folder / "log.jsonl", "a")  # noqa: SIM115 - open as long as the stage
-            fcntl.flock(self._file, fcntl.LOCK_SH)
+            self._file = _locked(self.folder / "log.jsonl")
             os.register_at_fork(after_in_child=self._forget)
         except OSError as error:
             log.warning("nothing of this run is tracked: %s", error)
@@ -154,6 +152,21 @@ class Journal:
         """System metrics of now; their step is seconds since the run's first start."""
         now = int(time.time() * 1000)
         self._write(kind="metrics", step=(now - self.started) // 1000, time=now, values=self._system())
+
+
+def _locked(path: Path) -> IO[str]:
+    """The log, open as long as the stage lives, which its lock tells the sender.
+
+    A sender that finds it before it is locked may remove it as a dead stage's: then it is made again.
+    """
+    while True:
+        with contextlib.suppress(FileNotFoundError):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            file = open(path, "a")  # noqa: SIM115
+            fcntl.flock(file, fcntl.LOCK_SH)
+            if os.path.samestat(os.stat(path), os.fstat(file.fileno())):
+                return file
+            file.close()
 
 
 def start_sender(root: Path) -> None:

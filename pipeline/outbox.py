@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import json
 import logging
+import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -62,6 +63,17 @@ class Entries:
                     return
                 offset += len(line)
                 yield _parsed(line), offset
+
+    @property
+    def size(self) -> int:
+        """Bytes that have been written."""
+        return (self.folder / "log.jsonl").stat().st_size
+
+    def remove(self, size: int) -> None:
+        """Forget the journal, unless a stage has taken it up or has written since it had `size` bytes."""
+        with open(self.folder / "log.jsonl") as file:
+            if guard.acquire(file.fileno()) and self.size == size:
+                shutil.rmtree(self.folder)
 
     def batch(self, rows: list[Any], log_rows: Callable[[list[Any]], None]) -> None:
         """Send rows together; where that is refused, in halves, until what is wrong with them is alone."""

@@ -12,7 +12,6 @@ import json
 import logging
 import os
 import re
-import shutil
 import socket
 import sqlite3
 import sys
@@ -114,7 +113,7 @@ class Outbox(Entries):
 
     def send(self, made: Any, experiment: str) -> bool:
         """Send what is new; True if there was anything. A run that is over leaves the outbox."""
-        dead = not self.alive  # asked before reading: what a dead stage wrote is all there
+        dead, size = not self.alive, self.size  # asked before reading: what a dead stage wrote is all there
         state, pending, sent = self.state, [], False
         ended = bool(state.get("ended"))
         for record, offset in self.records(int(state["offset"])):
@@ -137,7 +136,7 @@ class Outbox(Entries):
             if state["run_id"] and not ended:
                 with self.setting_aside({"kind": "end", "status": "KILLED"}):
                     made.set_terminated(state["run_id"], "KILLED")
-            shutil.rmtree(self.folder)
+            self.remove(size)
         return sent
 
     def _one(self, made: Any, experiment: str, record: dict[str, Any], state: dict[str, Any]) -> None:
@@ -271,4 +270,6 @@ def send(root: Path, patience: float = 0.0, wait: float = 60.0) -> int:
 
 
 if __name__ == "__main__":
-    send(Path(sys.argv[1]), patience=IDLE, wait=0.0)
+    home = Path(sys.argv[1])
+    while send(home, patience=IDLE, wait=0.0) == 0 and outboxes(home):
+        pass  # a stage has begun after the last look, and has seen that a sender was at work

@@ -253,6 +253,11 @@ CASES = {
         "sizes.demo.overlap.mutual_rate",
         "no effect",
     ),
+    "rates of a world where nothing is drawn": (
+        lambda v: [entry.update(source="none") for entry in v["datasets"].values()],
+        "overlap.false_match_rate",
+        "no dataset that is used is synthetic",
+    ),
     "an unknown protocol": (
         lambda v: v["datasets"]["synthetic_test"]["protocols"].append("fornt"),
         "datasets.synthetic_test.protocols.8",

@@ -1,5 +1,6 @@
 """Tracking: nothing is lost, nothing is sent twice, and a server that is down stops and slows nothing."""
 
+import fcntl
 import json
 import os
 import subprocess
@@ -80,6 +81,39 @@ def test_a_resumed_run_goes_on_without_duplicates(store, journal):
     assert history(store, journal, "loss") == [(step, step / 7) for step in range(30)]
     assert run_of(store, journal).info.status == "FINISHED"
     assert run_of(store, journal).data.params == {"a": "1", "b": "2"}
+
+
+def test_a_run_that_begins_under_the_sender_s_eyes_is_not_lost(store, journal, monkeypatch):
+    """The sender finds the log before it is locked, takes it for a dead stage's and removes it."""
+    real, removed = fcntl.flock, []
+
+    def late(file, how):
+        if how == fcntl.LOCK_SH and not removed:
+            removed.append(track.Outbox(journal.folder).send(store[1], store[2]))
+            assert not journal.folder.exists()
+        return real(file, how)
+
+    monkeypatch.setattr(fcntl, "flock", late)
+    journal.begin("train@x", {"a": 1}, {})
+    journal.end("FINISHED")
+    assert removed == [False]
+    assert track.send(store[0]) == 0
+    assert run_of(store, journal).info.status == "FINISHED"
+
+
+def test_a_journal_that_is_taken_up_or_grows_is_not_removed(store, journal):
+    journal.begin("train@x", {"a": 1}, {})
+    box = track.Outbox(journal.folder)
+    box.remove(box.size)
+    assert journal.folder.exists(), "its stage is alive"
+    size = box.size
+    journal.end("FINISHED")
+    box.remove(size)
+    assert journal.folder.exists(), "it has been written to"
+    with open(journal.folder / "log.jsonl", "a") as file:
+        file.write('{"kind": "met')  # a stage that died half-way
+    assert track.send(store[0]) == 0
+    assert not journal.folder.exists()
 
 
 def test_a_torn_line_waits_for_its_end(store, journal):

@@ -7,7 +7,7 @@ https://arxiv.org/abs/1912.03458
 x: (b, inputs, h, w), a: (b, experts). One routing vector a block, shared by its convolutions, in the last
 `last_stages` stages: 6 x 4 = 24 numbers for IR-18. T is not stated in print: a low one collapses on one
 expert, a high one makes all samples alike. Ours is 10: dynamic group convolution at size `demo` of world 0,
-one seed, had a validation AUC of 79.1 % with it and of 75.9 % with T = 1 (plain convolution 78.9 %).
+one seed, on former faces, had a validation AUC of 79.1 % with it and of 75.9 % with T = 1 (plain 78.9 %).
 """
 
 from __future__ import annotations

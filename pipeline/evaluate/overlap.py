@@ -17,6 +17,7 @@ comparisons: n m ((1 - r)^k - (1 - r')^k) / k more go at the rate r' of mutual o
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -33,6 +34,8 @@ from pipeline.evaluate.vectors import normalise
 
 Kind = tuple[bool, bool]  # is it a person's centroid: of the training unit, of the protected one
 Measured = tuple[tail.Threshold, tail.Scores]  # of one kind: the threshold, and impostors that justify it
+log = logging.getLogger(__name__)
+TOO_MANY = 0.3  # a share
 CELLS = 8_000_000  # similarities in memory at a time
 COLUMNS = ["dataset", "sample_id", "identity", "reason", "benchmark", "matched", "similarity", "threshold"]
 REASONS = ("name", "embedding", "mutual")
@@ -216,7 +219,8 @@ def exclusions(
     matches: Mapping[tuple[str, Kind], Match],
     bounds: Mapping[Kind, Bound],
 ) -> list[dict[str, Any]]:
-    """One row a face to remove, by dataset and sample id; a name outranks any embedding."""
+    """One row a face to remove, by dataset and sample id; a name outranks any embedding, and a match one
+    that counts only because both are each other's nearest."""
     found: dict[tuple[str, str], dict[str, Any]] = {}
     for faces in training:
         rows = [
@@ -225,7 +229,7 @@ def exclusions(
             if dataset == faces.dataset
             for row in by_embedding(faces, match, bounds[kind])
         ]
-        rows.sort(key=lambda row: row["similarity"] - row["threshold"])
+        rows.sort(key=lambda row: (row["reason"] == "embedding", row["similarity"] - row["threshold"]))
         for row in [*rows, *by_name(faces, protected)]:
             found[row["dataset"], row["sample_id"]] = row
     return [found[key] for key in sorted(found)]
@@ -237,20 +241,28 @@ def expected(
     limits: Mapping[Kind, Measured],
     mutual_rate: float = 0.0,
 ) -> dict[str, Any]:
-    """People and single faces that chance alone removes of a set; whether the impostors support that."""
+    """People and single faces that chance alone removes of a set; whether the impostors support that.
+
+    Says so where they are more than TOO_MANY of all.
+    """
     mine = {kind: match for (name, kind), match in matches.items() if name == dataset}
-    removals = 0.0
+    removals, units = 0.0, 0
     for known in (True, False):
         count, spared = 0, 1.0
         for kind, match in mine.items():
             if kind[0] == known:
                 count = len(match.unit)
                 spared *= (1 - limits[kind][0].rate) ** (match.compared // count)
-        removals += count * (1 - spared)
+        removals, units = removals + count * (1 - spared), units + count
     if (both := mine.get((True, True))) is not None:
         highest = len(both.unit) + both.compared // len(both.unit) - 1  # of so many comparisons
         low, high = limits[True, True][0].rate, max(mutual_rate, limits[True, True][0].rate)
         removals += both.compared * ((1 - low) ** highest - (1 - high) ** highest) / highest
+    if removals > TOO_MANY * units:
+        log.warning(
+            "%s: chance alone removes some %.0f of %d people or single faces, whoever they are:"
+            " lower overlap.false_match_rate, or take a better overlap.model", dataset, removals, units
+        )  # fmt: skip
     return {"expected_false_removals": removals, "supported": all(limits[kind][0].supported for kind in mine)}
 
 

@@ -39,6 +39,11 @@ def _lists(scores: pd.DataFrame) -> Iterator[tuple[str, str, pd.DataFrame]]:
         yield benchmark, protocol, rows
 
 
+def _title(scores: pd.DataFrame, benchmark: str, protocol: str) -> str:
+    """A list, with its benchmark where there are several."""
+    return f"{benchmark} {protocol}" if scores["benchmark"].nunique() > 1 else protocol
+
+
 def det(rocs: Mapping[str, Mapping[str, Curve]], path: Path) -> None:
     """False rejects over false accepts on normal deviates, a panel a benchmark and a line a list."""
     figure, panels = figures.grid(1, max(1, len(rocs)), 5.0, 4.4)
@@ -71,8 +76,7 @@ def histograms(scores: pd.DataFrame, path: Path) -> None:
             if len(found):
                 counts = np.histogram(found, edges)[0] / len(found)
                 axes.stairs(counts, edges, fill=True, alpha=0.5, color=colour, label=label)
-        several = scores["benchmark"].nunique() > 1
-        axes.set_title(f"{benchmark} {protocol}" if several else protocol, fontsize=8)
+        axes.set_title(_title(scores, benchmark, protocol), fontsize=8)
         axes.set_yticks([])
         axes.tick_params(labelsize=7)
     for axes in flat[len(groups) :]:
@@ -93,9 +97,11 @@ def hardest(
     for benchmark, protocol, rows in _lists(scores):
         data, place = datasets[benchmark], places[benchmark]
         for same, what in ((False, "impostors most alike"), (True, "genuine pairs least alike")):
+            if not (rows["same"] == same).any():
+                continue
             found = rows[rows["same"] == same].sort_values("score", ascending=same, kind="stable")[:SHOWN]
             pictures: list[Image | None] = []
             for a, b in zip(found["a"], found["b"], strict=True):
                 pictures += [*(data.image(int(place.get_loc(face))) for face in (a, b)), None]
             told = ", ".join(f"{score:.2f}" for score in found["score"])
-            yield f"{protocol}: {what}, {told}", pictures[:-1]
+            yield f"{_title(scores, benchmark, protocol)}: {what}, {told}", pictures[:-1]

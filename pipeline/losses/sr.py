@@ -1,13 +1,16 @@
 """SR: the teacher's frozen classifier must say the same of both (thesis, Eqs. 4.4-4.7).
 
     c_T = W_T r_T,  c_S = W_T r_S    cosines (b, n): r as in `fm`, rows of W_T normalised, no margin
-    l2     mean over elements of (c_T - c_S)^2              Eq. 4.7; `reduction: sum` adds the classes up
+    l2     mean over samples of a sum_k (c_T - c_S)_k^2                 Eq. 4.7
+           a = 1 / n (`reduction: mean`), 1 (`sum`), or e / tr(W_T W_T') (`dim`)
     ce     - sum_k p_k log q_k,  p = softmax(s c_T), q = softmax(s c_S)    Eq. 4.4; s: the teacher's scale
     kl     T^2 KL(p || q) at temperature T      `divergence: paper`: T KL(q || p), as the list of 4.4.1 prints
     label  - log q_y, Table 4.4's "CE with label y"; samples without a label are left out
 
 Paper: https://openreview.net/pdf?id=ZzwDy_wiWv. Since c_T - c_S = W_T d with d = r_T - r_S, the sum over
-classes of (c_T - c_S)^2 is d' (W_T' W_T) d: l2 costs e x e a sample whatever the number of classes.
+classes of (c_T - c_S)^2 is d' (W_T' W_T) d: l2 costs e x e a sample whatever the number of classes. Of
+random classes it is n / e |d|^2, so beside another loss `sum` grows and `mean` vanishes with the number of
+classes; `dim` stays near |d|^2, which is what `fm` with a sum over elements is.
 `normalise: false` is object classification: features and W_T as they are.
 Beside F.mse_loss of the frozen classifier's two outputs as github.com/jingyang2017/KD_SRRL computes them
 (its resnet, 512 features, 1000 classes; the bias cancels), l2 with `normalise: false`: largest difference
@@ -29,6 +32,7 @@ from pipeline.losses import divergence, log_probabilities, teacher_classifier
 
 NEEDS = frozenset({"embedding", "classifier"})  # the logits of both are made here
 Form = Literal["l2", "ce", "kl", "label"]
+Reduction = Literal["mean", "sum", "dim"]
 
 
 class Params(Strict):
@@ -36,7 +40,7 @@ class Params(Strict):
     T: float = Field(4.0, gt=0)  # temperature of the kl form
     divergence: Literal["forward", "paper"] = "forward"  # of the kl form
     normalise: bool = True  # cosines; false: features and classifier as they are (object classification)
-    reduction: Literal["mean", "sum"] = "mean"  # of the l2 form, over classes: the authors' code, or Eq. 4.7
+    reduction: Reduction = "mean"  # of the l2 form: the authors' code, Eq. 4.7, or by the number of classes
 
 
 def gram(classifier: Float[Tensor, "n e"], normalise: bool = True) -> Float[Tensor, "e e"]:
@@ -81,13 +85,14 @@ class SR(DistillationLoss):
         T: float = 4.0,
         divergence: Literal["forward", "paper"] = "forward",
         normalise: bool = True,
-        reduction: Literal["mean", "sum"] = "mean",
+        reduction: Reduction = "mean",
     ) -> None:
         super().__init__()
         self.form, self.T, self.divergence, self.normalise = form, T, divergence, normalise
         self.scale = scale if normalise else 1.0
-        self.share = 1.0 / len(classifier) if reduction == "mean" else 1.0
         weight = normalize(classifier.detach()) if normalise else classifier.detach()
+        trace = float(weight.double().square().sum())
+        self.share = {"mean": 1.0 / len(weight), "sum": 1.0, "dim": weight.shape[1] / trace}[reduction]
         # the teacher's, not ours: kept out of checkpoints, never a parameter
         self.register_buffer("gram", gram(classifier, normalise) if form == "l2" else None, persistent=False)
         self.register_buffer("classifier", None if form == "l2" else weight.clone(), persistent=False)

@@ -117,8 +117,12 @@ def rates(values: Tree) -> Iterator[Problem]:
     overlap = tree(values, "overlap")
     size = f"sizes.{values.get('size')}.overlap"
     given = {key: (f"overlap.{key}", overlap.get(key)) for key in ("false_match_rate", "mutual_rate")}
-    for key, (_, rate) in given.items():
+    drawn = any(tree(values, "datasets", name).get("source") == "synthetic" for name in used(values))
+    for key, (path, rate) in given.items():
         if rate == "size":
+            if not drawn:
+                what = "no dataset that is used is synthetic: the size of the world says nothing of these"
+                yield Problem(path, what, "write a number, such as 1.0e-6; see the comment in params.yaml")
             given[key] = (f"{size}.{key}", tree(values, *size.split(".")).get(key))
     (_, single), (path, mutual) = given.values()
     if isinstance(single, float | int) and isinstance(mutual, float | int) and 0 < mutual <= single:

@@ -8,7 +8,8 @@
 `target: teacher` takes the teacher's p_l and p_u (Eq. 4.11); `target: student` takes the student's own
 prediction of the labelled half, without gradient (Algorithm 2 of the same chapter). Each labelled sample
 of a batch is mixed with one unlabelled sample of it. A mix-up of normalised images is the normalised mix-up.
-Neither a nor the mixed term's T is stated in the thesis: they are chosen on validation identities.
+Neither a nor the mixed term's T is stated in the thesis: ours are first guesses, to be chosen on validation
+identities.
 """
 
 from __future__ import annotations

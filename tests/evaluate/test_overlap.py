@@ -220,6 +220,17 @@ def test_chance_removals_against_a_simulation():
     assert overlap.expected("other", matches, limits)["expected_false_removals"] == 0
 
 
+@pytest.mark.parametrize(("rate", "said"), [(1e-4, False), (1e-3, True)])
+def test_a_rate_that_loses_too_many_by_chance_is_told(rate, said, caplog):
+    """Against 400 people: 4 % of strangers go at 1e-4, 33 % at 1e-3."""
+    limits = {(True, True): (tail.Threshold(0.5, rate, 10**6, "measured"), tail.Scores())}
+    rows = np.arange(1000)
+    match = overlap.Match((True, True), rows, [], [], np.zeros(1000), 400 * 1000, np.zeros(1000, bool))
+    found = overlap.expected("casia", {("casia", (True, True)): match}, limits)
+    assert found["expected_false_removals"] == pytest.approx(1000 * (1 - (1 - rate) ** 400))
+    assert ("casia: chance alone removes some" in caplog.text) == said
+
+
 def test_each_others_nearest_against_a_loop(monkeypatch):
     training, protected, _ = world()
     similar = training[0].units.vector @ protected[0].units.vector.T

@@ -66,7 +66,19 @@ def test_a_list_without_impostors_is_drawn_too(scored, tmp_path):
     verification.draw(
         tmp_path, scores[scores["same"]], {"test": {"front": {"far": [0.0], "tar": [1.0]}}}, datasets
     )
-    assert len(list(verification.hardest(scores[scores["same"]], datasets))) == 4
+    found = verification.hardest(scores[scores["same"]], datasets)
+    assert [text.split(",")[0] for text, _ in found] == [
+        f"{name}: genuine pairs least alike" for name in ("front", "wild")
+    ]
+
+
+def test_of_several_benchmarks_each_list_says_which(scored):
+    scores, datasets = scored
+    both = pd.concat([scores, scores.assign(benchmark="other")])
+    found = verification.hardest(both, datasets | {"other": datasets["test"]})
+    assert {text.split(":")[0] for text, _ in found} == {
+        f"{benchmark} {name}" for benchmark in ("test", "other") for name in ("front", "wild")
+    }
 
 
 def test_deviates_against_scipy():

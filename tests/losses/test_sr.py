@@ -86,6 +86,22 @@ def test_raw_features_and_the_sum_are_the_object_classification_form():
     assert torch.isclose(total, raw.sum(1).mean(), rtol=1e-10)
 
 
+@pytest.mark.parametrize("normalise", [True, False])
+def test_by_the_number_of_classes_it_stays_as_large_as_the_difference(normalise):
+    """Against a loop, and of random classes: with 30 or 3,000 of them near |d|^2, unlike the sum."""
+    student, teacher, classifier = make(2)
+    found = sr.build(sr.Params(normalise=normalise, reduction="dim"), classifier, S)(student, teacher, BATCH)
+    unit = torch.nn.functional.normalize if normalise else torch.clone
+    rows, d = unit(classifier), unit(teacher.embedding) - unit(student.projected)
+    norms = sum(value * value for row in rows.tolist() for value in row)
+    squares = [sum(a * b for a, b in zip(w, x, strict=True)) ** 2 for x in d.tolist() for w in rows.tolist()]
+    assert found.item() == pytest.approx(sum(squares) / len(d) * d.shape[1] / norms, rel=1e-10)
+    for classes in (30, 3000):
+        _, _, many = make(5, n=classes)
+        of_many = sr.build(sr.Params(normalise=normalise, reduction="dim"), many, S)(student, teacher, BATCH)
+        assert of_many.item() == pytest.approx(d.square().sum(1).mean().item(), rel=0.5)
+
+
 @pytest.mark.parametrize("form", ["l2", "kl"])
 def test_zero_where_directions_agree_and_positive_elsewhere(form):
     student, teacher, classifier = make(3)
