@@ -16,13 +16,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 import pyarrow as pa
 
 from pipeline import files
+from pipeline.records.images import BadImageError, Image, decode, encode, is_whole
+
+__all__ = ["BadImageError", "Image", "decode", "encode", "is_whole"]  # with all that stands below
 
 SCHEMA = pa.schema(
     [
@@ -60,54 +62,6 @@ LISTS = {"templates": TEMPLATES, "template_pairs": TEMPLATE_PAIRS, "searches": S
 SET_ASIDE = pa.schema([pa.field("sample_id", pa.string()), pa.field("reason", pa.string())])
 ROWS_PER_SHARD = 4096
 BYTES_PER_SHARD = 256 * 2**20  # of images: bounds memory, and Arrow's binary columns end at 2 GiB
-
-Image = npt.NDArray[np.uint8]  # (h, w, 3) RGB
-
-
-class BadImageError(ValueError):
-    """Bytes that are no image, or only a part of one."""
-
-
-def decode(data: bytes | memoryview | pa.Buffer) -> Image:
-    """RGB (h, w, 3) uint8 of encoded bytes; grey becomes three equal channels."""
-    raw = np.frombuffer(data, np.uint8)
-    try:
-        image = cv2.imdecode(raw, cv2.IMREAD_COLOR_RGB) if len(raw) else None
-    except cv2.error as error:  # more pixels than OpenCV dares to decode, broken headers
-        raise BadImageError(f"not an image: {error.err}") from error
-    if image is None:
-        raise BadImageError("not an image, or truncated")
-    return np.asarray(image, np.uint8)
-
-
-def is_whole(data: bytes) -> bool:
-    """False for an image cut off before its end: decoders fill what is missing with grey."""
-    if data[:2] == b"\xff\xd8":
-        return data.find(b"\xff\xd9", _jpeg_scan(data)) >= 0  # bytes may follow it: some cameras add theirs
-    if data[:4] == b"\x89PNG":
-        return b"IEND" in data[-16:]
-    if data[:4] == b"RIFF":  # WebP
-        return len(data) >= int.from_bytes(data[4:8], "little") + 8
-    if data[:2] == b"BM":
-        return len(data) >= int.from_bytes(data[2:6], "little")
-    return len(data) > 0
-
-
-def _jpeg_scan(data: bytes) -> int:
-    """Where a JPEG's first scan starts: before it may lie thumbnails with end markers of their own."""
-    at = 2
-    while data[at : at + 1] == b"\xff" and data[at + 1 : at + 2] != b"\xda":
-        at += 2 + max(2, int.from_bytes(data[at + 2 : at + 4], "big"))
-    return at
-
-
-def encode(image: Image, quality: int = 95) -> bytes:
-    """JPEG bytes of RGB (h, w, 3) uint8; `quality` above 100 means PNG, which loses nothing."""
-    suffix, options = (".png", []) if quality > 100 else (".jpg", [cv2.IMWRITE_JPEG_QUALITY, quality])
-    done, data = cv2.imencode(suffix, cv2.cvtColor(image, cv2.COLOR_RGB2BGR), options)
-    if not done:
-        raise BadImageError(f"could not encode an image of shape {image.shape}")
-    return data.tobytes()
 
 
 @dataclass
