@@ -85,6 +85,7 @@ def moved(sample: Sample, face: Detection, matrix: geometry.Matrix, image: bytes
     return replace(
         sample,
         image=image,
+        place=None,
         box=None if face.box is None else geometry.move_box(matrix, face.box).tolist(),
         points5=points(face.points5),
         points68=points(sample.points68),

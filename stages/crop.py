@@ -21,7 +21,7 @@ def main(run: stage.Run) -> None:
     address = stage.address_of("crop", name, run.benchmark)
     preset, detector = entry.get("crop", CROP), entry.get("detector", DETECTOR)
     params = crops.Params(**run.params["crops"][preset])
-    dataset = records.Dataset(run.prepared / "ingest" / name)
+    dataset = records.Dataset(run.prepared / "ingest" / name, RAW / name)
     make = maker(run, detector, entry.get("detections"), dataset, params)
     about = {**dataset.about, **params.model_dump(), "crop": preset, "detector": detector, "colour": "RGB"}
     known = pa.Table.from_pandas(dataset.set_aside(), records.SET_ASIDE).to_pylist()

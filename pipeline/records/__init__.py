@@ -3,6 +3,7 @@
 A dataset is a folder: `part-00000.arrow` ..., `set_aside.parquet` (what could not be used, and why),
 `pairs.parquet` (its pair lists, if it has any), `dataset.json` (what it is), and a file for each of
 `LISTS` that it has: templates of several images, pairs of templates, searches in galleries.
+A row holds its image, or (columns of `PLACED`) says where in a raw file it lies: see `places`.
 Coordinates are pixels of the stored image, x to the right, y down, the centre of the first pixel at 0.
 """
 
@@ -20,46 +21,29 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from pipeline import files
 from pipeline.records.images import BadImageError, Image, decode, encode, is_whole
-
-__all__ = ["BadImageError", "Image", "decode", "encode", "is_whole"]  # with all that stands below
-
-SCHEMA = pa.schema(
-    [
-        pa.field("sample_id", pa.string(), nullable=False),
-        pa.field("identity", pa.string()),  # null: nobody knows who this is
-        pa.field("name", pa.string()),  # the person's name in the world, for overlap by name
-        pa.field("image", pa.binary(), nullable=False),  # encoded: JPEG, PNG ...
-        pa.field("box", pa.list_(pa.float32(), 4)),  # x, y, width, height
-        pa.field("points5", pa.list_(pa.float32(), 10)),  # x, y of eyes, nose, mouth corners
-        pa.field("points68", pa.list_(pa.float32(), 136)),  # x, y in the iBUG order
-        pa.field("age", pa.float32()),  # years
-        pa.field("gender", pa.int8()),  # 0 female, 1 male
-        pa.field("race", pa.int8()),  # 0..4, see annotators
-        pa.field("yaw", pa.float32()),  # degrees, positive: the face looks to image right
-        pa.field("pitch", pa.float32()),  # degrees, positive: up
-        pa.field("roll", pa.float32()),  # degrees, positive: clockwise in the image
-        pa.field("visible68", pa.list_(pa.bool_(), 68)),  # which of the 68 points nothing hides
-    ]
+from pipeline.records.places import Place, RawFiles, mark
+from pipeline.records.schema import (
+    LISTS,
+    OPTIONAL,
+    PAIRS,
+    PLACE,
+    PLACED,
+    SCHEMA,
+    SEARCHES,
+    SET_ASIDE,
+    TEMPLATE_PAIRS,
+    TEMPLATES,
 )
-TEXT = pa.string()
 
+__all__ = [  # with all that is defined below
+    "LISTS", "PAIRS", "PLACED", "SCHEMA", "SEARCHES", "SET_ASIDE", "TEMPLATES", "TEMPLATE_PAIRS",
+    "BadImageError", "Image", "decode", "encode", "is_whole",
+]  # fmt: skip
 
-def _full(*fields: tuple[str, pa.DataType]) -> pa.Schema:
-    """Columns without nulls."""
-    return pa.schema([pa.field(name, kind, nullable=False) for name, kind in fields])
-
-
-PAIRS = _full(("protocol", TEXT), ("fold", pa.int16()), ("a", TEXT), ("b", TEXT), ("same", pa.bool_()))
-# What templates are made of, a row an image. Images of one medium are frames of one video.
-TEMPLATES = _full(("template", TEXT), ("identity", TEXT), ("sample_id", TEXT), ("media", TEXT))
-TEMPLATE_PAIRS = _full(("protocol", TEXT), ("a", TEXT), ("b", TEXT), ("same", pa.bool_()))  # of templates
-# 1:N. Roles: gallery, distractor (in the gallery, nobody's mate); of probes: mated, unmated.
-SEARCHES = _full(("protocol", TEXT), ("role", TEXT), ("template", TEXT))
-LISTS = {"templates": TEMPLATES, "template_pairs": TEMPLATE_PAIRS, "searches": SEARCHES}
-SET_ASIDE = pa.schema([pa.field("sample_id", pa.string()), pa.field("reason", pa.string())])
 ROWS_PER_SHARD = 4096
 BYTES_PER_SHARD = 256 * 2**20  # of images: bounds memory, and Arrow's binary columns end at 2 GiB
 
@@ -82,6 +66,14 @@ class Sample:
     pitch: float | None = None
     roll: float | None = None
     visible68: Sequence[bool] | None = None
+    place: Place | None = field(default=None, compare=False)  # where else its image lies: not to be copied
+
+    def row(self) -> dict[str, Any]:
+        """What is written of it."""
+        row = vars(self).copy()
+        if (place := row.pop("place")) is not None:
+            row |= {"image": None, **place._asdict(), "mark": mark(self.image)}
+        return row
 
 
 @dataclass
@@ -94,14 +86,25 @@ class Writer:
     set_aside: list[dict[str, str]] = field(default_factory=list)
     bytes_per_shard: int = BYTES_PER_SHARD
     _rows: list[dict[str, Any]] = field(default_factory=list)
+    _tables: list[pa.Table] = field(default_factory=list)  # rows before those
     _bytes: int = 0
     _shards: int = 0
 
     def add(self, sample: Sample) -> None:
-        self._rows.append(vars(sample).copy())
-        self._bytes += len(sample.image)
-        self.count += 1
-        if len(self._rows) >= self.rows_per_shard or self._bytes >= self.bytes_per_shard:
+        self._rows.append(sample.row())
+        self._bytes += 0 if sample.place else len(sample.image)
+        self._added(1)
+
+    def extend(self, table: pa.Table) -> None:
+        """Add many rows at once, in columns of `PLACED`; those that are absent are null."""
+        self._pack()
+        self._tables.append(table)
+        self._added(table.num_rows)
+
+    def _added(self, rows: int) -> None:
+        self.count += rows
+        waiting = len(self._rows) + sum(table.num_rows for table in self._tables)
+        if waiting >= self.rows_per_shard or self._bytes >= self.bytes_per_shard:
             self._write()
 
     def skip(self, sample_id: str, reason: str) -> None:
@@ -124,15 +127,26 @@ class Writer:
 
     def flush(self) -> None:
         """Write what waits for a full shard."""
-        if self._rows:
+        if self._rows or self._tables:
             self._write()
 
+    def _pack(self) -> None:
+        """Rows become a table; without a place in any of them it has no columns for one."""
+        if self._rows:
+            placed = any("file" in row for row in self._rows)
+            self._tables.append(pa.Table.from_pylist(self._rows, PLACED if placed else SCHEMA))
+            self._rows.clear()
+
     def _write(self) -> None:
-        table = pa.Table.from_pylist(self._rows, SCHEMA)
-        with pa.OSFile(str(self._next()), "wb") as sink, pa.ipc.new_file(sink, SCHEMA) as writer:
+        self._pack()
+        table = pa.concat_tables(self._tables or [SCHEMA.empty_table()], promote_options="default")
+        if "file" in table.column_names:  # an index is small, and its columns of nulls would not be
+            empty = [name for name in OPTIONAL if name in table.column_names and _is_null(table[name])]
+            table = table.drop_columns(empty)
+        with pa.OSFile(str(self._next()), "wb") as sink, pa.ipc.new_file(sink, table.schema) as writer:
             writer.write_table(table)
         self._shards += 1
-        self._rows.clear()
+        self._tables.clear()
         self._bytes = 0
 
     def close(
@@ -153,9 +167,16 @@ class Writer:
         files.write_json(self.folder / "dataset.json", told)
 
 
+def _is_null(column: pa.ChunkedArray) -> bool:
+    return bool(column.null_count == len(column))
+
+
 def _check_ids(parts: Iterable[Path]) -> None:
     """Raise if two rows have one id, adopted rows included. Takes 16 MB per million rows: hashes, sorted."""
     columns = [pa.ipc.open_file(pa.memory_map(str(part))).read_all()["sample_id"] for part in parts]
+    every_id = pa.chunked_array([chunk for column in columns for chunk in column.chunks], pa.string())
+    if pc.all(pc.less(every_id[:-1], every_id[1:])).as_py() is not False:
+        return  # in ascending order none can repeat
     hashed = [pd.util.hash_array(ids.to_numpy(), categorize=False) for ids in columns]
     met = (every := np.sort(np.concatenate(hashed)))[1:][every[1:] == every[:-1]]
     both = zip(columns, hashed, strict=True)  # ids themselves only where hashes meet
@@ -192,17 +213,22 @@ def read_parquet(path: str | Path) -> pd.DataFrame:
 
 
 class Dataset:
-    """A dataset folder, memory-mapped: nothing is read until it is asked for."""
+    """A dataset folder, memory-mapped: nothing is read until it is asked for.
 
-    def __init__(self, folder: str | Path) -> None:
+    `raw` is where the raw files lie that its rows point into: needed for such images, and for them alone.
+    """
+
+    def __init__(self, folder: str | Path, raw: str | Path | None = None) -> None:
         self.folder = Path(folder)
         parts = sorted(self.folder.glob("part-*.arrow"))
         if not parts:
             raise FileNotFoundError(f"{self.folder} holds no dataset (no part-*.arrow)")
         self.about: dict[str, Any] = files.read_json(self.folder / "dataset.json")
         self.table: pa.Table = pa.concat_tables(
-            pa.ipc.open_file(pa.memory_map(str(path))).read_all() for path in parts
+            (pa.ipc.open_file(pa.memory_map(str(path))).read_all() for path in parts),
+            promote_options="default",
         )
+        self._raw = None if raw is None else RawFiles(Path(raw))
         self._images = self.table.column("image").chunks
         self._starts = np.cumsum([0, *(len(chunk) for chunk in self._images)])
 
@@ -211,7 +237,8 @@ class Dataset:
 
     def image_bytes(self, row: int) -> pa.Buffer:
         chunk = int(np.searchsorted(self._starts, row, side="right")) - 1
-        return self._images[chunk][int(row - self._starts[chunk])].as_buffer()
+        image = self._images[chunk][int(row - self._starts[chunk])]
+        return image.as_buffer() if image.is_valid else pa.py_buffer(self.rows(row, row + 1)[0].image)
 
     def image(self, row: int) -> Image:
         return decode(self.image_bytes(row))
@@ -229,7 +256,15 @@ class Dataset:
 
     def rows(self, start: int, stop: int) -> list[Sample]:
         """Rows `start` to `stop` (not included) as samples, images and all."""
-        return [Sample(**row) for row in self.table.slice(start, max(0, stop - start)).to_pylist()]
+        return [self._sample(row) for row in self.table.slice(start, max(0, stop - start)).to_pylist()]
+
+    def _sample(self, row: dict[str, Any]) -> Sample:
+        *place, expected = (row.pop(name, None) for name in PLACE)
+        if row["image"] is None:
+            if self._raw is None:
+                raise ValueError(f"{self.folder}: its images lie in raw files; say where, as `raw`")
+            row["image"] = self._raw.read(Place(*place), expected, row["sample_id"])
+        return Sample(**row)
 
     def samples(self) -> Iterator[Sample]:
         """Every row as a `Sample`, a batch of rows in memory at a time."""

@@ -5,11 +5,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from pipeline import crops, geometry, records
+from pipeline import crops, files, geometry, records
 from pipeline.detectors import DetectorError
 from pipeline.params.schema import Dataset
 from pipeline.records import Sample
-from stages import crop
+from pipeline.records.places import ChangedError
+from stages import crop, ingest
 
 OUT = Path("data/prepared/crop/faces")
 
@@ -158,3 +159,35 @@ def test_an_empty_dataset(run):
 def test_defaults_are_the_schema_s():
     assert (Dataset(source="x").crop, Dataset(source="x").detector) == (crop.CROP, crop.DETECTOR)
     assert crops.Params(size=64).method == "aligned"
+
+
+@pytest.fixture
+def in_place(run, raw, jpeg):
+    """A run whose ingested faces lie in their raw files."""
+    raw({f"{i % 2}/{i}.jpg": jpeg(i) for i in range(5)})
+    ran = run(crop="tight", box="whole")
+    ingest.main(ran)
+    assert records.Dataset("data/prepared/ingest/faces").table["image"].null_count == 5
+    return ran
+
+
+def test_crops_are_the_same_whether_ingest_copied_the_images_or_not(in_place):
+    crop.main(in_place)
+    written = {path.name: path.read_bytes() for path in OUT.iterdir()}
+    ingested = records.Dataset("data/prepared/ingest/faces", "data/raw/faces")
+    samples, about = list(ingested.samples()), ingested.about
+    with files.writing_dir(ingested.folder) as folder:
+        writer = records.Writer(folder)
+        for sample in samples:
+            writer.add(sample)
+        writer.close(about)
+    assert records.Dataset(ingested.folder).table["image"].null_count == 0
+    crop.main(in_place)
+    assert {path.name: path.read_bytes() for path in OUT.iterdir()} == written
+
+
+def test_a_raw_file_that_changed_since_is_an_error(in_place, jpeg):
+    Path("data/raw/faces/1/3.jpg").write_bytes(jpeg(4))
+    with pytest.raises(ChangedError, match=r"data/raw/faces/1/3\.jpg .*: sample 1/3\.jpg was there when"):
+        crop.main(in_place)
+    assert not OUT.exists()
