@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -21,12 +20,13 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from pipeline import files
+from pipeline.records.ids import check_ids
 from pipeline.records.images import BadImageError, Image, decode, encode, is_whole
 from pipeline.records.places import Place, RawFiles, mark
 from pipeline.records.schema import (
+    IMAGE,
     LISTS,
     OPTIONAL,
     PAIRS,
@@ -96,9 +96,10 @@ class Writer:
         self._added(1)
 
     def extend(self, table: pa.Table) -> None:
-        """Add many rows at once, in columns of `PLACED`; those that are absent are null."""
+        """Add many rows at once, in columns of `SCHEMA` or `PLACED`; those that are absent are null."""
         self._pack()
         self._tables.append(table)
+        self._bytes += table["image"].nbytes
         self._added(table.num_rows)
 
     def _added(self, rows: int) -> None:
@@ -140,6 +141,8 @@ class Writer:
     def _write(self) -> None:
         self._pack()
         table = pa.concat_tables(self._tables or [SCHEMA.empty_table()], promote_options="default")
+        if len(self._tables) > 1:
+            table = table.combine_chunks()  # read as one
         if "file" in table.column_names:  # an index is small, and its columns of nulls would not be
             empty = [name for name in OPTIONAL if name in table.column_names and _is_null(table[name])]
             table = table.drop_columns(empty)
@@ -158,7 +161,7 @@ class Writer:
         self.flush()
         if not self._shards:
             self._write()
-        _check_ids(sorted(self.folder.glob("part-*.arrow")))
+        check_ids(sorted(self.folder.glob("part-*.arrow")))
         write_parquet(self.folder / "set_aside.parquet", pa.Table.from_pylist(self.set_aside, SET_ASIDE))
         write_parquet(self.folder / "pairs.parquet", PAIRS.empty_table() if pairs is None else pairs)
         for name, table in (lists or {}).items():
@@ -169,23 +172,6 @@ class Writer:
 
 def _is_null(column: pa.ChunkedArray) -> bool:
     return bool(column.null_count == len(column))
-
-
-def _check_ids(parts: Iterable[Path]) -> None:
-    """Raise if two rows have one id, adopted rows included. Takes 16 MB per million rows: hashes, sorted."""
-    columns = [pa.ipc.open_file(pa.memory_map(str(part))).read_all()["sample_id"] for part in parts]
-    every_id = pa.chunked_array([chunk for column in columns for chunk in column.chunks], pa.string())
-    if pc.all(pc.less(every_id[:-1], every_id[1:])).as_py() is not False:
-        return  # in ascending order none can repeat
-    hashed = [pd.util.hash_array(ids.to_numpy(), categorize=False) for ids in columns]
-    met = (every := np.sort(np.concatenate(hashed)))[1:][every[1:] == every[:-1]]
-    both = zip(columns, hashed, strict=True)  # ids themselves only where hashes meet
-    times = Counter(name for ids, known in both for name in ids.to_numpy()[np.isin(known, met)])
-    for name, count in times.most_common(1):
-        if count > 1:
-            raise ValueError(
-                f"{count} samples have the id {name!r}: each needs its own (a file listed twice?)"
-            )
 
 
 class TooManySetAsideError(ValueError):
@@ -259,12 +245,25 @@ class Dataset:
         return [self._sample(row) for row in self.table.slice(start, max(0, stop - start)).to_pylist()]
 
     def _sample(self, row: dict[str, Any]) -> Sample:
-        *place, expected = (row.pop(name, None) for name in PLACE)
-        if row["image"] is None:
-            if self._raw is None:
-                raise ValueError(f"{self.folder}: its images lie in raw files; say where, as `raw`")
-            row["image"] = self._raw.read(Place(*place), expected, row["sample_id"])
-        return Sample(**row)
+        place = [row.pop(name, None) for name in PLACE]
+        return Sample(**row | {"image": self._image(row["image"], row["sample_id"], *place)})
+
+    def _image(self, copied: bytes | None, sample_id: str, *place: Any) -> bytes:
+        """Of a row that has its image, or place and mark of it."""
+        if copied is not None:
+            return copied
+        if self._raw is None:
+            raise ValueError(f"{self.folder}: its images lie in raw files; say where, as `raw`")
+        return self._raw.read(Place(*place[:-1]), place[-1], sample_id)
+
+    def whole(self, start: int, stop: int) -> pa.Table:
+        """Rows `start` to `stop` (not included) as a table of `SCHEMA`, images and all."""
+        table = self.table.slice(start, max(0, stop - start))
+        if "file" in table.column_names:
+            columns = (table[name].to_pylist() for name in ("image", "sample_id", *PLACE))
+            images = pa.array([self._image(*row) for row in zip(*columns, strict=True)], pa.binary())
+            table = table.drop_columns([*PLACE, "image"]).append_column(SCHEMA.field(IMAGE), images)
+        return pa.concat_tables([SCHEMA.empty_table(), table], promote_options="default").cast(SCHEMA)
 
     def samples(self) -> Iterator[Sample]:
         """Every row as a `Sample`, a batch of rows in memory at a time."""

@@ -95,6 +95,23 @@ def jpeg(data: bytes) -> tuple[tuple[int, int] | None, bool]:
     return told, data.find(b"\xff\xd9", at) >= 0
 
 
+class Sizes:
+    """`size` of many images: one that begins as an earlier one did, up to its frame, has that one's size."""
+
+    def __init__(self) -> None:
+        self._head = b""
+        self._told: tuple[int, int] | None = None
+
+    def __call__(self, data: bytes) -> tuple[int, int] | None:
+        if self._head and data.startswith(self._head):
+            return self._told
+        told, frame = size(data), data.find(b"\xff\xc0", 0, 4096)
+        head = data[: frame + 9] if frame > 0 and data[:2] == b"\xff\xd8" else b""
+        if head and told is not None and jpeg(head)[0] == told:
+            self._head, self._told = head, told
+        return told
+
+
 def _webp_size(data: bytes) -> tuple[int, int] | None:
     kind = data[12:16]
     if len(data) < 30:
