@@ -68,7 +68,9 @@ def seed_rec(folder: Path) -> bytes:
 def read_rec(data: bytes, folder: Path) -> None:
     (folder / "train.rec").write_bytes(data)
     (folder / "train.idx").unlink(missing_ok=True)
-    list(recordio.RecordSource(folder / "train.rec").samples())
+    source = recordio.RecordSource(folder / "train.rec")
+    list(source.tables())
+    list(source.samples())
 
 
 def seed_idx(folder: Path) -> bytes:
@@ -80,7 +82,9 @@ def read_idx(data: bytes, folder: Path) -> None:
     if not (folder / "train.rec").exists():
         seed_rec(folder)
     (folder / "train.idx").write_bytes(data)
-    list(recordio.RecordSource(folder / "train.rec").samples())
+    source = recordio.RecordSource(folder / "train.rec")
+    list(source.tables())
+    list(source.samples())
 
 
 def seed_bin(folder: Path) -> bytes:

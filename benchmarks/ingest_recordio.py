@@ -1,10 +1,12 @@
-"""Ingest of a RecordIO file against reading the file alone, in one run.
+"""Ingest of a RecordIO file against reading the file alone, and crop `as_is` against copying it, in one run.
 
     python -m benchmarks.ingest_recordio [--faces 20000] [--size 112] [--rounds 5]
 
 Each round measures every way once, in turn; the ratio is taken within a round and its median told. "The file"
 is read in pieces of 1 MiB, "its records" one by one by our reader. Ingest is what the stage does without its
-tracking: samples checked by their headers and written in shards. Aim: 0.8 of reading the file.
+tracking: samples checked by their headers, and rows that say where they lie. Aim: 0.8 of reading the file.
+Crop `as_is` is what the stage does: image bytes from the file into shards. A copy is read and written in
+pieces of 1 MiB; as with shards, nobody waits until it is on the disk.
 """
 
 from __future__ import annotations
@@ -20,8 +22,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from pipeline import files, records
-from pipeline.records import Sample
+from pipeline import crops, files, progress, records, runtime, shards
 from pipeline.sources import recordio
 from pipeline.sources._insightface import Packer
 
@@ -65,19 +66,28 @@ def decode(path: Path) -> None:
 
 def ingest(path: Path) -> None:
     source = recordio.RecordSource(path)
-    with files.writing_dir(path.parent / "ingested") as folder:
+    with files.writing_dir(path.parent / "ingested") as folder, progress.progress(0, "ingest") as bar:
         writer = records.Writer(folder)
-        for sample in source.samples():
-            if isinstance(sample, Sample):
-                writer.add(sample)
+        shards.collect(source, writer, path.parent / "kept", runtime.Runtime(), bar)
         writer.close(source.about())
 
 
 def copy(path: Path) -> None:
-    """What any copy of the images costs: read, write, flush."""
-    with files.writing(path.parent / "copy") as out, open(path, "rb", buffering=0) as file:
+    """What any copy of the images costs: read, write."""
+    with open(path.parent / "copy", "wb") as out, open(path, "rb", buffering=0) as file:
         while piece := file.read(1 << 20):
             out.write(piece)
+
+
+def as_is(path: Path, side: int) -> None:
+    dataset = records.Dataset(path.parent / "ingested", path.parent)
+    with files.writing_dir(path.parent / "cropped") as folder:
+        writer = records.Writer(folder)
+        for batch in crops.untouched(dataset, side):
+            crops.put(writer, batch)
+        writer.close(dataset.about)
+        if writer.set_aside:
+            raise ValueError(f"{len(writer.set_aside)} images were set aside")
 
 
 WAYS: dict[str, Callable[[Path], None]] = {
@@ -85,8 +95,8 @@ WAYS: dict[str, Callable[[Path], None]] = {
     "its records": read_records,
     "samples, headers checked": read_samples,
     "samples, all decoded": decode,
-    "a copy of the file": copy,
     "ingest": ingest,
+    "a copy of the file": copy,
 }
 
 
@@ -104,16 +114,20 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as temporary:
         path = pack(Path(temporary), asked.faces, asked.size)
         size = os.stat(path).st_size
-        rounds = [{name: seconds(way, path) for name, way in WAYS.items()} for _ in range(asked.rounds)]
+        ways = {**WAYS, "crop as_is": lambda path: as_is(path, asked.size)}
+        ingest(path)  # compiles what it needs
+        rounds = [{name: seconds(way, path) for name, way in ways.items()} for _ in range(asked.rounds)]
     print(f"{asked.faces} faces, {size / 1e6:.0f} MB in the page cache, median of {asked.rounds} rounds")
-    for name in WAYS:
+    for name in ways:
         took = statistics.median(found[name] for found in rounds)
         ratio = statistics.median(found["the file"] / found[name] for found in rounds)
         rate = asked.faces / took
         print(f"{name:28}{size / took / 1e6:10.0f} MB/s{rate:12.0f} faces/s{ratio:8.3f} of reading the file")
     measured = statistics.median(found["the file"] / found["ingest"] for found in rounds)
-    copied = statistics.median(found["a copy of the file"] / found["ingest"] for found in rounds)
-    print(f"aim {AIM}: {'met' if measured >= AIM else 'missed'}; ingest is {copied:.2f} of a copy's speed")
+    passed = statistics.median(found["a copy of the file"] / found["crop as_is"] for found in rounds)
+    print(
+        f"aim {AIM}: {'met' if measured >= AIM else 'missed'}; crop as_is is {passed:.2f} of a copy's speed"
+    )
 
 
 if __name__ == "__main__":

@@ -2,6 +2,8 @@
 
 `box`, `points5` and `points68` come out in pixels of the crop, `roll` as it is in the crop (an aligned crop
 is turned upright); all else stays. What can't be cropped gives the reason instead.
+
+Images that are crops already (`as_is`) pass through untouched: neither decoded nor encoded again.
 """
 
 from __future__ import annotations
@@ -11,31 +13,39 @@ from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Any, Literal
 
 import cv2
 import numpy as np
+import pyarrow as pa
 from pydantic import Field
 
 from pipeline import geometry, records
 from pipeline.detectors import Detection, Detector
-from pipeline.records import Dataset, Image, Sample
+from pipeline.records import Dataset, Image, Sample, images
 from pipeline.strict import Strict
 
 SHEET, TILE = 24, 128  # faces of a contact sheet, pixels of each
+MANY = 512  # rows that pass through at a time
 ROWS = 64  # a task's rows: small enough to share out evenly, large enough that handing over costs nothing
 
 
-Method = Literal["aligned", "unaligned"]
+Method = Literal["aligned", "unaligned", "as_is"]
 
 
 class Params(Strict):
     """A preset of `crops`."""
 
-    method: Method = "aligned"  # by landmarks onto the template, or the square around the box
+    method: Method = (
+        "aligned"  # by landmarks onto the template, the square around the box, or cropped already
+    )
     size: int = Field(112, ge=16, le=1024)  # pixels a side
     margin: float = Field(0.0, ge=0, le=4)  # unaligned: share of the box's longer side that is added to it
-    quality: int = Field(95, ge=1, le=101)  # of the JPEG; 101 is PNG
+    quality: int = Field(95, ge=1, le=101)  # of the JPEG; 101 is PNG; nothing to `as_is`
+
+    def about(self) -> dict[str, Any]:
+        """What is true of the crops."""
+        return self.model_dump(exclude={"margin", "quality"} if self.method == "as_is" else None)
 
 
 @dataclass(frozen=True)
@@ -85,6 +95,7 @@ def moved(sample: Sample, face: Detection, matrix: geometry.Matrix, image: bytes
     return replace(
         sample,
         image=image,
+        place=None,
         box=None if face.box is None else geometry.move_box(matrix, face.box).tolist(),
         points5=points(face.points5),
         points68=points(sample.points68),
@@ -118,6 +129,41 @@ def crops(dataset: Dataset, make: Callable[[], Cropper], workers: int) -> Iterat
                 yield waiting.popleft().result()
         while waiting:
             yield waiting.popleft().result()
+
+
+def untouched(dataset: Dataset, size: int) -> Iterator[list[pa.Table | SetAside]]:
+    """The dataset in tables, image bytes as they are; set aside what is not `size` x `size` pixels."""
+    size_of = images.Sizes()
+    for start in range(0, len(dataset), MANY):
+        table = dataset.whole(start, start + MANY)
+        sizes = [size_of(image) for image in table["image"].to_pylist()]
+        fits = [found == (size, size) for found in sizes]
+        others = zip(table["sample_id"].to_pylist(), sizes, strict=True)
+        aside = [SetAside(name, _other(found, size)) for name, found in others if found != (size, size)]
+        yield [table.filter(pa.array(fits, pa.bool_())) if aside else table, *aside]
+
+
+def _other(found: tuple[int, int] | None, size: int) -> str:
+    told = "no image of a known format" if found is None else f"{found[0]} x {found[1]} pixels"
+    return f"{told}: crop `as_is` takes {size} x {size}"
+
+
+def put(writer: records.Writer, batch: Sequence[Sample | SetAside | pa.Table]) -> int:
+    """Write one batch; how many faces it was made of."""
+    for face in batch:
+        if isinstance(face, SetAside):
+            writer.skip(face.sample_id, face.reason)
+        elif isinstance(face, Sample):
+            writer.add(face)
+        else:
+            writer.extend(face)
+    return sum(face.num_rows if isinstance(face, pa.Table) else 1 for face in batch)
+
+
+def sheet_of(dataset: Dataset) -> Image:
+    """A contact sheet of faces spread evenly over the dataset."""
+    rows = sorted({i * len(dataset) // SHEET for i in range(SHEET)}) if len(dataset) else []
+    return sheet([dataset.rows(row, row + 1)[0] for row in rows])
 
 
 def sheet(samples: Sequence[Sample], columns: int = 6) -> Image:

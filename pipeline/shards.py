@@ -20,10 +20,12 @@ from dataclasses import dataclass
 from multiprocessing import get_context
 from pathlib import Path
 
+import pyarrow as pa
+
 from pipeline import files, guard, records, runtime
 from pipeline.progress import Progress
 from pipeline.records import Sample
-from pipeline.sources import Ranged, Skipped, Source
+from pipeline.sources import Ranged, Skipped, Source, Tabled
 
 SHARDS, SMALLEST = 32, 128  # a dataset has about so many shards, but none smaller or larger than
 LARGEST = records.ROWS_PER_SHARD  # these, in rows
@@ -66,9 +68,15 @@ def collect(
             people.update(shard.people)
             bar.advance(shard.rows + len(shard.set_aside))
         return people
-    for sample in source.samples():
-        _put(sample, writer, people)
-        bar.advance()
+    for found in source.tables() if isinstance(source, Tabled) else source.samples():
+        if isinstance(found, pa.Table):
+            writer.extend(found)
+            counts = found["identity"].drop_null().value_counts()
+            people.update(dict(zip(*(part.to_pylist() for part in counts.flatten()), strict=True)))
+            bar.advance(found.num_rows)
+        else:
+            _put(found, writer, people)
+            bar.advance()
     return people
 
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 
@@ -21,21 +22,21 @@ def main(run: stage.Run) -> None:
     address = stage.address_of("crop", name, run.benchmark)
     preset, detector = entry.get("crop", CROP), entry.get("detector", DETECTOR)
     params = crops.Params(**run.params["crops"][preset])
-    dataset = records.Dataset(run.prepared / "ingest" / name)
-    make = maker(run, detector, entry.get("detections"), dataset, params)
-    about = {**dataset.about, **params.model_dump(), "crop": preset, "detector": detector, "colour": "RGB"}
+    dataset = records.Dataset(run.prepared / "ingest" / name, RAW / name)
+    batches: Iterator[list[Any]]
+    if params.method == "as_is":
+        batches = crops.untouched(dataset, params.size)
+    else:
+        make = maker(run, detector, entry.get("detections"), dataset, params)
+        batches = crops.crops(dataset, make, run.runtime.workers)
+    about = {**dataset.about, **params.about(), "crop": preset, "detector": detector, "colour": "RGB"}
     known = pa.Table.from_pandas(dataset.set_aside(), records.SET_ASIDE).to_pylist()
     pairs = pa.Table.from_pandas(dataset.pairs(), records.PAIRS)
     with files.writing_dir(run.prepared / "crop" / name) as folder:
         writer = records.Writer(folder, set_aside=list(known))
         with run.progress(len(dataset), f"crop {name}") as bar:
-            for batch in crops.crops(dataset, make, run.runtime.workers):
-                for face in batch:
-                    if isinstance(face, crops.SetAside):
-                        writer.skip(face.sample_id, face.reason)
-                    else:
-                        writer.add(face)
-                bar.advance(len(batch))
+            for batch in batches:
+                bar.advance(crops.put(writer, batch))
         total = writer.count + len(writer.set_aside)
         with stage.listed(address, writer.set_aside):
             records.check_set_aside(writer.set_aside, total, limit, f"dataset {name}")
@@ -67,12 +68,10 @@ def maker(
 
 
 def show(run: stage.Run, done: records.Dataset) -> None:
-    """A contact sheet for tracking: faces spread evenly over the dataset."""
-    rows = sorted({i * len(done) // crops.SHEET for i in range(crops.SHEET)}) if len(done) else []
-    picture = crops.sheet([done.rows(row, row + 1)[0] for row in rows])
+    """A contact sheet for tracking."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "crops.png"
-        path.write_bytes(records.encode(picture, 101))
+        path.write_bytes(records.encode(crops.sheet_of(done), 101))
         run.figure(path, "crops.png")
 
 

@@ -373,6 +373,11 @@ CASES = {
         "crops",
         "different sizes",
     ),
+    "a detector for faces that are cropped already": (
+        lambda v: v["datasets"].update(mine={"source": "recordio", "crop": "as_is", "detector": "yunet"}),
+        "datasets.mine.detector",
+        "finds nothing: crop 'as_is' takes images and landmarks as they are",
+    ),
     "a detector without weights": (
         lambda v: v["datasets"]["synthetic_wild"].update(detector="yunet"),
         "detectors.yunet.weights",
@@ -501,7 +506,7 @@ def test_what_would_be_right_is_told_of_every_kind_of_wrong_value(spoil):
     assert right["schedules.sgd.decay"] == "one of: cosine, steps, constant"
     assert right["distill.student.targets"] == "one of: cached, live"
     assert right["crops.aligned.size"] == "a whole number from 16 to 1024"
-    assert right["crops.aligned.method"] == "one of: aligned, unaligned"
+    assert right["crops.aligned.method"] == "one of: aligned, unaligned, as_is"
     assert right["heads.cosface.mild.s"] == "a number above 0, or adaptive"
     assert right["train.a b"] == "letters, digits, _ and -, a letter or digit first"
     assert right["losses.kd.kd.weight"] == "a number of 0 or more"

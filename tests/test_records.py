@@ -4,7 +4,7 @@ import pyarrow as pa
 import pytest
 
 from pipeline import files, records
-from pipeline.records import Sample
+from pipeline.records import Sample, images
 
 RNG = np.random.default_rng(0)
 
@@ -146,3 +146,13 @@ def test_the_limit_of_what_is_set_aside():
     records.check_set_aside([], 0, 0.05, "dataset d")
     with pytest.raises(records.TooManySetAsideError, match=r"dataset d: 5 of 99 .*5\.0%.*0\.jpg: torn"):
         records.check_set_aside(aside, 99, 0.05, "dataset d")
+
+
+def test_sizes_of_many_images_are_those_of_each():
+    shapes = [(24, 20), (24, 20), (20, 24), (24, 20), (300, 2)]
+    made = [encoded(suffix, picture(*shape)) for suffix in (".jpg", ".png", ".bmp") for shape in shapes]
+    cut = [data[:at] for data in made[:2] for at in range(0, 200, 7)]
+    odd = [b"\xff\xd8\xff\xfe\x00\x06\xff\xc0\x00\x01" + made[0][2:], b"", b"\xff\xd8\xff\xc0\x00\x11\x08"]
+    size_of = images.Sizes()
+    for data in [*made, *cut, *odd, *odd, *made]:
+        assert size_of(data) == images.size(data)

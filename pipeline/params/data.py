@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from pipeline.params.problem import EMPTY, Problem, Tree, named, tree
 from pipeline.params.schema import Dataset
 
+UNUSED = Dataset.model_fields["detector"].default  # what an entry that says nothing has
 ROLES = ("labelled", "unlabelled", "landmarked", "validation", "clustered")
 
 
@@ -68,6 +69,10 @@ def datasets(values: Tree) -> Iterator[Problem]:
             for key in ("world", "planted_from"):
                 yield from named(f"{path}.{key}", entry.get(key), tree(values, "worlds"), "world")
         yield from _detections(path, entry)
+        as_is = tree(values, "crops", str(entry.get("crop"))).get("method") == "as_is"
+        if as_is and entry.get("detector", UNUSED) != UNUSED:
+            what = f"finds nothing: crop {entry['crop']!r} takes images and landmarks as they are"
+            yield Problem(f"{path}.detector", what, "drop it, or choose a crop that it is needed for")
 
 
 def distractors(values: Tree) -> Iterator[Problem]:

@@ -55,6 +55,15 @@ class Ranged(Source, Protocol):
 
 
 @runtime_checkable
+class Tabled(Source, Protocol):
+    """A source that can say of many samples at once where they lie in its files."""
+
+    def tables(self) -> Iterator[pa.Table | Sample | Skipped]:
+        """What `samples` yields, in the same order, where it can as tables in columns of `records.PLACED`."""
+        ...
+
+
+@runtime_checkable
 class Listed(Source, Protocol):
     """A source with lists beyond pairs: tables of `records.LISTS` by name."""
 

@@ -83,6 +83,11 @@ def unpack(data: bytes, labels: Labels = "float32") -> tuple[Header, bytes]:
     return Header(tuple(vector.tolist()), number, upper, flag), data[end:]
 
 
+def header_size(header: Header, labels: Labels) -> int:
+    """Bytes of a record's data that stand before its image."""
+    return HEADERS[labels].size + header.flag * np.dtype(labels).itemsize
+
+
 class Reader:
     """Random access to the records of a .rec file; in the order of the file it reads ahead."""
 
@@ -113,6 +118,11 @@ class Reader:
                 raise self.error(offset, "a record begins before the parts of the last one have ended", key)
             parts.append(data)
         return MAGIC_BYTES.join(parts)
+
+    def is_whole(self, offset: int) -> bool:
+        """Whether the record that starts at byte `offset` lies there in one part."""
+        self.file.seek(offset)
+        return HEAD.unpack(self.file.read(HEAD.size))[1] <= MAX_LENGTH
 
     def _part(self, offset: int, key: int | None) -> tuple[int, bytes]:
         head = self.file.read(HEAD.size)

@@ -15,6 +15,7 @@ from __future__ import annotations
 import gzip
 import os
 import stat
+import struct
 import tarfile
 import tempfile
 import weakref
@@ -24,9 +25,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, Protocol
 
+from pipeline.records.places import Place
 from pipeline.sources import SourceError
 
 ARCHIVES = (".tar", ".tar.gz", ".tgz", ".zip")
+LOCAL = struct.Struct("<26xHH")  # a zip member's local header: lengths of its name and of its extra field
 MAX_MEMBER = 1 << 30  # bytes of an unpacked file: the largest list known is a tenth of it
 MAX_RATIO, FREE = 200, 1 << 30  # images hardly shrink; what is small may shrink as it likes
 
@@ -51,6 +54,10 @@ class Store(Protocol):
 
     def read(self, name: str) -> bytes: ...
 
+    def start(self, name: str) -> tuple[str, int] | None:
+        """The raw file that holds these bytes as they are, and where they begin in it; None if none does."""
+        ...
+
 
 class Folder:
     """Files below `root`; links are followed, each real folder once."""
@@ -73,13 +80,19 @@ class Folder:
     def read(self, name: str) -> bytes:
         return (self.root / name).read_bytes()
 
+    def start(self, name: str) -> tuple[str, int]:
+        return name, 0
+
 
 class Tar:
-    """Plain files of a tar archive; of members with one name the last counts, as when it is unpacked."""
+    """Plain files of a tar archive; of members with one name the last counts, as when it is unpacked.
 
-    def __init__(self, path: Path) -> None:
-        packed = path.name.lower().endswith("gz")
-        self.file = _unpacked(path) if packed else open(path, "rb")  # noqa: SIM115 - read from until the end
+    `where` is the archive's own path below the dataset's raw folder.
+    """
+
+    def __init__(self, path: Path, where: str = ".") -> None:
+        self.where, self.packed = where, path.name.lower().endswith("gz")
+        self.file = _unpacked(path) if self.packed else open(path, "rb")  # noqa: SIM115 - read from until the end
         weakref.finalize(self, self.file.close)
         size = self.file.seek(0, os.SEEK_END)
         self.file.seek(0)
@@ -105,12 +118,15 @@ class Tar:
         self.file.seek(offset)
         return self.file.read(size)
 
+    def start(self, name: str) -> tuple[str, int] | None:
+        return None if self.packed else (self.where, self.places[name][0])
+
 
 class Zip:
-    """Files of a zip archive."""
+    """Files of a zip archive; `where` is its own path below the dataset's raw folder."""
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
+    def __init__(self, path: Path, where: str = ".") -> None:
+        self.path, self.where = path, where
         try:
             self.archive = zipfile.ZipFile(path)
         except (zipfile.BadZipFile, ValueError, NotImplementedError, OSError) as error:
@@ -145,6 +161,16 @@ class Zip:
             )
         return data
 
+    def start(self, name: str) -> tuple[str, int] | None:
+        """Of a member that is stored as it is: behind a header of its own, of 30 bytes and two texts."""
+        info = self.infos[name]
+        if info.compress_type != zipfile.ZIP_STORED:
+            return None
+        with open(self.path, "rb") as file:
+            file.seek(info.header_offset)
+            texts = LOCAL.unpack(file.read(LOCAL.size))
+        return self.where, info.header_offset + LOCAL.size + sum(texts)
+
 
 def _is_link(info: zipfile.ZipInfo) -> bool:
     return stat.S_ISLNK(info.external_attr >> 16)
@@ -172,10 +198,18 @@ def _unpacked(path: Path) -> IO[bytes]:
     return file
 
 
-def _store(path: Path) -> Store:
+def load(store: Store, name: str) -> tuple[bytes, Place | None]:
+    """A file's bytes, and where they lie as they are in a raw file, None if nowhere."""
+    data, start = store.read(name), store.start(name)
+    if start is None or start[0] != shown(start[0]):  # a table holds UTF-8 alone
+        return data, None
+    return data, Place(*start, len(data))
+
+
+def _store(path: Path, where: str = ".") -> Store:
     if path.is_dir():
         return Folder(path)
-    return Zip(path) if path.name.lower().endswith(".zip") else Tar(path)
+    return Zip(path, where) if path.name.lower().endswith(".zip") else Tar(path, where)
 
 
 def is_archive(name: str | Path) -> bool:
@@ -201,7 +235,7 @@ class Tree:
             if any(part.startswith(".") or part == "__MACOSX" for part in name.split("/")):
                 continue
             if isinstance(store, Folder) and is_archive(name):
-                inner = _store(store.root / name)
+                inner = _store(store.root / name, name)
                 self._places.update({shown(f"{name}/{member}"): (inner, member) for member in inner.names()})
             else:
                 self._places[shown(name)] = (store, name)
@@ -212,6 +246,10 @@ class Tree:
     def read(self, path: str) -> bytes:
         store, name = self._places[path]
         return store.read(name)
+
+    def load(self, path: str) -> tuple[bytes, Place | None]:
+        """The bytes at `path`, and where they lie."""
+        return load(*self._places[path])
 
     def read_list(self, path: str) -> bytes:
         """A list that params name. It lies inside the tree: what lies outside could change unseen."""

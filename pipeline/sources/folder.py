@@ -33,7 +33,10 @@ class Params(Strict):
 
 def load(tree: Tree, path: str) -> Sample | Skipped:
     """The image at `path`, checked by decoding it."""
-    return _image.sample(path, tree.read(path)) if path in tree else Skipped(path, "listed, but missing")
+    if path not in tree:
+        return Skipped(path, "listed, but missing")
+    data, place = tree.load(path)
+    return _image.sample(path, data, place=place)
 
 
 class FolderSource:

@@ -51,8 +51,8 @@ class ClassFolders:
 
     def samples(self) -> Iterator[Sample | Skipped]:
         for path in self.paths:
-            data = self.tree.read(str(path))
-            yield _image.sample(str(path), data, check=self.check, identity=path.parent.name or None)
+            (data, place), who = self.tree.load(str(path)), path.parent.name or None
+            yield _image.sample(str(path), data, check=self.check, identity=who, place=place)
 
     def pairs(self) -> list[dict[str, Any]]:
         return []

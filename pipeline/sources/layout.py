@@ -100,7 +100,8 @@ class LayoutSource:
             except SourceError as error:
                 yield Skipped(path, str(error))
                 continue
-            yield _image.sample(path, self.tree.read(path), self.box, self.check, **known)
+            data, place = self.tree.load(path)
+            yield _image.sample(path, data, self.box, self.check, place=place, **known)
 
     def _known(self, path: str) -> dict[str, Any]:
         named = _naming.from_name(self.layout, path)

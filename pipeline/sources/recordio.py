@@ -14,12 +14,24 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 
-from pipeline.records import Sample
-from pipeline.sources import Skipped, SourceError, _image
+from pipeline.records import ROWS_PER_SHARD, Sample
+from pipeline.records.places import Place
+from pipeline.sources import Skipped, SourceError, _bulk, _image
 from pipeline.sources._image import Check, Images
 from pipeline.sources._insightface import EXACT, LabelError, Ranges, identity, read_property
-from pipeline.sources._recordio import HEAD, HEADERS, Header, Ints, Labels, Reader, read_index, unpack
+from pipeline.sources._recordio import (
+    HEAD,
+    HEADERS,
+    Header,
+    Ints,
+    Labels,
+    Reader,
+    header_size,
+    read_index,
+    unpack,
+)
 from pipeline.strict import Inside
 
 LOG = logging.getLogger(__name__)
@@ -36,11 +48,17 @@ class RecordSource:
     """Samples in the order of their keys."""
 
     def __init__(
-        self, path: Path, labels: Labels = "float32", box: str = "none", check: Check = "header"
+        self,
+        path: Path,
+        labels: Labels = "float32",
+        box: str = "none",
+        check: Check = "header",
+        where: str | None = None,
     ) -> None:
         if not path.is_file():
             raise SourceError(f"{path} does not exist: put a .rec there, or a link to one")
         self.path, self.labels, self.box, self.check = path, labels, box, check
+        self.where = where or path.name  # the file's own path below the dataset's raw folder
         self.reader = Reader(path)
         self.property = read_property(path.with_name("property"))
         index = path.with_suffix(".idx")
@@ -110,14 +128,37 @@ class RecordSource:
 
     def samples(self) -> Iterator[Sample | Skipped]:
         for place in self.images.tolist():
-            header, data = self._record(place)
-            key = int(self.keys[place])
-            try:
-                who = identity(header.label[0], key, self.labels, self.ranges)
-            except LabelError as error:
-                yield Skipped(f"{key:08d}", str(error))
-                continue
-            yield _image.sample(f"{key:08d}", data, self.box, self.check, identity=who, name=None)
+            yield self._sample(place)
+
+    def _sample(self, place: int) -> Sample | Skipped:
+        header, data = self._record(place)
+        key, offset = int(self.keys[place]), int(self.offsets[place])
+        sample_id = f"{key:08d}"
+        try:
+            who = identity(header.label[0], key, self.labels, self.ranges)
+        except LabelError as error:
+            return Skipped(sample_id, str(error))
+        start = offset + HEAD.size + header_size(header, self.labels)
+        there = Place(self.where, start, len(data)) if self.reader.is_whole(offset) else None
+        return _image.sample(sample_id, data, self.box, self.check, identity=who, place=there)
+
+    def tables(self) -> Iterator[pa.Table | Sample | Skipped]:
+        """What `samples` yields, in its order: runs of plain records as tables that point into the file."""
+        if self.check == "decode":
+            yield from self.samples()
+            return
+        records = _bulk.Records(self.path, self.labels)
+        for first in range(0, len(self.images), ROWS_PER_SHARD):
+            places = self.images[first : first + ROWS_PER_SHARD]
+            found = records.plain(np.where(self.keys[places] < 0, -1, self.offsets[places]))
+            rows = found.table(self.keys[places[found.good]], self.where, self.box == "whole")
+            at = 0
+            for run in np.split(np.arange(len(places)), np.flatnonzero(np.diff(found.good)) + 1):
+                if found.good[run[0]]:
+                    yield rows.slice(at, len(run))
+                    at += len(run)
+                else:
+                    yield from map(self._sample, places[run].tolist())
 
     def pairs(self) -> list[dict[str, Any]]:
         return []
@@ -130,5 +171,5 @@ class RecordSource:
 
 
 def build(params: Params, raw: Path, settings: Mapping[str, Any]) -> RecordSource:
-    path = raw / params.file if raw.is_dir() else raw
-    return RecordSource(path, params.labels, params.box, params.check)
+    path, where = (raw / params.file, params.file) if raw.is_dir() else (raw, ".")
+    return RecordSource(path, params.labels, params.box, params.check, where)

@@ -18,7 +18,7 @@ from typing import Any
 from pipeline.records import Sample
 from pipeline.sources import Skipped, SourceError, _image, _list
 from pipeline.sources._image import SUFFIXES, Check, Images
-from pipeline.sources._tree import Tar
+from pipeline.sources._tree import Tar, load
 from pipeline.strict import Inside
 
 
@@ -33,10 +33,12 @@ class ShardSource:
     """Samples of all shards; a sample's id is its shard's name and its key."""
 
     def __init__(
-        self, paths: list[Path], label: str = "cls", box: str = "none", check: Check = "header"
+        self, paths: list[Path], root: Path, label: str = "cls", box: str = "none", check: Check = "header"
     ) -> None:
         self.paths, self.label, self.box, self.check = paths, label, box, check
-        self.shards = [(path.name.split(".")[0], _grouped(path)) for path in paths]
+        self.shards = [
+            (path.name.split(".")[0], _grouped(path, path.relative_to(root).as_posix())) for path in paths
+        ]
         if not any(groups for _, (_, groups) in self.shards):
             raise SourceError(f"{paths[0]} and the other {len(paths) - 1} shards hold no image")
 
@@ -54,7 +56,8 @@ class ShardSource:
             known = self._known(tar, members, here)
         except SourceError as error:
             return Skipped(sample_id, str(error))
-        return _image.sample(sample_id, tar.read(members[image]), self.box, self.check, **known)
+        data, place = load(tar, members[image])
+        return _image.sample(sample_id, data, self.box, self.check, place=place, **known)
 
     def _known(self, tar: Tar, members: dict[str, str], here: str) -> dict[str, Any]:
         known: dict[str, Any] = {}
@@ -90,9 +93,9 @@ def _text(data: bytes, where: str) -> str:
     return text
 
 
-def _grouped(path: Path) -> tuple[Tar, dict[str, dict[str, str]]]:
+def _grouped(path: Path, where: str) -> tuple[Tar, dict[str, dict[str, str]]]:
     """The shard, and for every key with an image: extension -> member."""
-    tar = Tar(path)
+    tar = Tar(path, where)
     groups: dict[str, dict[str, str]] = {}
     for member in tar.names():
         folder, slash, file = member.rpartition("/")
@@ -113,4 +116,4 @@ def build(params: Params, raw: Path, settings: Mapping[str, Any]) -> ShardSource
     twice = {name for name in names if names.count(name) > 1}
     if twice:
         raise SourceError(f"{raw} holds more than one shard called {min(twice)}")
-    return ShardSource(paths, params.label, params.box, params.check)
+    return ShardSource(paths, raw, params.label, params.box, params.check)

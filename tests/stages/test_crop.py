@@ -5,11 +5,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from pipeline import crops, geometry, records
+from pipeline import crops, files, geometry, records
 from pipeline.detectors import DetectorError
 from pipeline.params.schema import Dataset
 from pipeline.records import Sample
-from stages import crop
+from pipeline.records.places import ChangedError
+from pipeline.sources._insightface import Packer
+from stages import crop, ingest
 
 OUT = Path("data/prepared/crop/faces")
 
@@ -158,3 +160,104 @@ def test_an_empty_dataset(run):
 def test_defaults_are_the_schema_s():
     assert (Dataset(source="x").crop, Dataset(source="x").detector) == (crop.CROP, crop.DETECTOR)
     assert crops.Params(size=64).method == "aligned"
+
+
+@pytest.fixture
+def in_place(run, raw, jpeg):
+    """A run whose ingested faces lie in their raw files."""
+    raw({f"{i % 2}/{i}.jpg": jpeg(i) for i in range(5)})
+    ran = run(crop="tight", box="whole")
+    ingest.main(ran)
+    assert records.Dataset("data/prepared/ingest/faces").table["image"].null_count == 5
+    return ran
+
+
+def test_crops_are_the_same_whether_ingest_copied_the_images_or_not(in_place):
+    crop.main(in_place)
+    written = {path.name: path.read_bytes() for path in OUT.iterdir()}
+    ingested = records.Dataset("data/prepared/ingest/faces", "data/raw/faces")
+    samples, about = list(ingested.samples()), ingested.about
+    with files.writing_dir(ingested.folder) as folder:
+        writer = records.Writer(folder)
+        for sample in samples:
+            writer.add(sample)
+        writer.close(about)
+    assert records.Dataset(ingested.folder).table["image"].null_count == 0
+    crop.main(in_place)
+    assert {path.name: path.read_bytes() for path in OUT.iterdir()} == written
+
+
+def test_a_raw_file_that_changed_since_is_an_error(in_place, jpeg):
+    Path("data/raw/faces/1/3.jpg").write_bytes(jpeg(4))
+    with pytest.raises(ChangedError, match=r"data/raw/faces/1/3\.jpg .*: sample 1/3\.jpg was there when"):
+        crop.main(in_place)
+    assert not OUT.exists()
+
+
+@pytest.fixture
+def packed(run, jpeg):
+    """A run over a RecordIO set of three people, two faces of 80 x 80 pixels each."""
+    with Packer(Path("data/raw/faces"), size=(80, 80)) as packer:
+        for label in range(3):
+            packer.add(label, [square(jpeg(2 * label)), square(jpeg(2 * label + 1))])
+    ran = run(source="recordio", crop="as_is")
+    ran.params |= {"crops": {"as_is": {"method": "as_is", "size": 80}}}
+    return ran
+
+
+def square(data, side=80):
+    return records.encode(records.decode(data)[:side, :side], 90)
+
+
+def test_what_is_cropped_already_passes_through_untouched(packed, jpeg):
+    ingest.main(packed)
+    crop.main(packed)
+    dataset = records.Dataset(OUT)
+    assert dataset.table.schema == records.SCHEMA
+    assert [one.image for one in dataset.samples()] == [square(jpeg(i)) for i in range(6)]
+    assert dataset.frame()["identity"].tolist() == ["0", "0", "1", "1", "2", "2"]
+    about = {key: dataset.about.get(key) for key in ("method", "size", "quality", "margin", "colour")}
+    assert about == {"method": "as_is", "size": 80, "quality": None, "margin": None, "colour": "RGB"}
+    assert packed.told == {"crops": 6, "set_aside": 0, "pairs": 0, "broken_pairs": 0}
+
+
+def test_boxes_and_landmarks_of_what_passes_through_stay(run, faces):
+    kept = [replace(face, image=square(face.image), points68=[2.0] * 136, yaw=3.0) for face in faces]
+    pair = {"protocol": "p", "fold": 0, "same": True, "a": "Al/0.jpg", "b": "Al/1.jpg"}
+    lay(kept, [{"sample_id": "early.jpg", "reason": "torn"}], [pair])
+    ran = run(crop="as_is")
+    ran.params |= {"crops": {"as_is": {"method": "as_is", "size": 80}}}
+    crop.main(ran)
+    dataset = records.Dataset(OUT)
+    assert list(dataset.samples()) == list(records.Dataset("data/prepared/ingest/faces").samples())
+    assert [one.image for one in dataset.samples()] == [one.image for one in kept]
+    assert (len(dataset.pairs()), dataset.set_aside()["sample_id"].tolist()) == (1, ["early.jpg"])
+
+
+def test_of_what_is_cropped_already_another_size_is_named(packed, jpeg):
+    packed.params["crops"]["as_is"]["size"] = 112
+    ingest.main(packed)
+    said = "00000001: 80 x 80 pixels: crop `as_is` takes 112 x 112"
+    with pytest.raises(records.TooManySetAsideError, match=f"6 of 6 samples .*The first: {said}"):
+        crop.main(packed)
+    with Packer(Path("data/raw/faces"), size=(112, 112)) as packer:
+        packer.add(0, [grey(112), grey(113), b"P5 112 112 255 " + bytes(112 * 112)])
+    ingest.main(packed)
+    crop.main(packed)
+    dataset = records.Dataset(OUT)
+    assert next(dataset.samples()).image == grey(112)
+    assert len(dataset) == 2
+    reason = "113 x 113 pixels: crop `as_is` takes 112 x 112"
+    assert dataset.set_aside().to_dict("records") == [{"sample_id": "00000002", "reason": reason}]
+
+
+def grey(side):
+    return records.encode(np.full((side, side, 3), 90, np.uint8))
+
+
+def test_an_empty_dataset_passes_through(run):
+    lay([])
+    ran = run(crop="as_is")
+    ran.params |= {"crops": {"as_is": {"method": "as_is"}}}
+    crop.main(ran)
+    assert len(records.Dataset(OUT)) == 0

@@ -14,7 +14,7 @@ LIST = b"1\nAl\t1\t2\nAl\t1\tBo\t1\n"
 
 
 def read(folder=OUT):
-    return records.Dataset(folder)
+    return records.Dataset(folder, "data/raw/faces")
 
 
 def test_a_folder_becomes_a_dataset(run, raw, jpeg):

@@ -3,6 +3,7 @@
 A dataset is a folder: `part-00000.arrow` ..., `set_aside.parquet` (what could not be used, and why),
 `pairs.parquet` (its pair lists, if it has any), `dataset.json` (what it is), and a file for each of
 `LISTS` that it has: templates of several images, pairs of templates, searches in galleries.
+A row holds its image, or (columns of `PLACED`) says where in a raw file it lies: see `places`.
 Coordinates are pixels of the stored image, x to the right, y down, the centre of the first pixel at 0.
 """
 
@@ -10,104 +11,41 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 import pyarrow as pa
 
 from pipeline import files
-
-SCHEMA = pa.schema(
-    [
-        pa.field("sample_id", pa.string(), nullable=False),
-        pa.field("identity", pa.string()),  # null: nobody knows who this is
-        pa.field("name", pa.string()),  # the person's name in the world, for overlap by name
-        pa.field("image", pa.binary(), nullable=False),  # encoded: JPEG, PNG ...
-        pa.field("box", pa.list_(pa.float32(), 4)),  # x, y, width, height
-        pa.field("points5", pa.list_(pa.float32(), 10)),  # x, y of eyes, nose, mouth corners
-        pa.field("points68", pa.list_(pa.float32(), 136)),  # x, y in the iBUG order
-        pa.field("age", pa.float32()),  # years
-        pa.field("gender", pa.int8()),  # 0 female, 1 male
-        pa.field("race", pa.int8()),  # 0..4, see annotators
-        pa.field("yaw", pa.float32()),  # degrees, positive: the face looks to image right
-        pa.field("pitch", pa.float32()),  # degrees, positive: up
-        pa.field("roll", pa.float32()),  # degrees, positive: clockwise in the image
-        pa.field("visible68", pa.list_(pa.bool_(), 68)),  # which of the 68 points nothing hides
-    ]
+from pipeline.records.ids import check_ids
+from pipeline.records.images import BadImageError, Image, decode, encode, is_whole
+from pipeline.records.places import Place, RawFiles, mark
+from pipeline.records.schema import (
+    IMAGE,
+    LISTS,
+    OPTIONAL,
+    PAIRS,
+    PLACE,
+    PLACED,
+    SCHEMA,
+    SEARCHES,
+    SET_ASIDE,
+    TEMPLATE_PAIRS,
+    TEMPLATES,
 )
-TEXT = pa.string()
 
+__all__ = [  # with all that is defined below
+    "LISTS", "PAIRS", "PLACED", "SCHEMA", "SEARCHES", "SET_ASIDE", "TEMPLATES", "TEMPLATE_PAIRS",
+    "BadImageError", "Image", "decode", "encode", "is_whole",
+]  # fmt: skip
 
-def _full(*fields: tuple[str, pa.DataType]) -> pa.Schema:
-    """Columns without nulls."""
-    return pa.schema([pa.field(name, kind, nullable=False) for name, kind in fields])
-
-
-PAIRS = _full(("protocol", TEXT), ("fold", pa.int16()), ("a", TEXT), ("b", TEXT), ("same", pa.bool_()))
-# What templates are made of, a row an image. Images of one medium are frames of one video.
-TEMPLATES = _full(("template", TEXT), ("identity", TEXT), ("sample_id", TEXT), ("media", TEXT))
-TEMPLATE_PAIRS = _full(("protocol", TEXT), ("a", TEXT), ("b", TEXT), ("same", pa.bool_()))  # of templates
-# 1:N. Roles: gallery, distractor (in the gallery, nobody's mate); of probes: mated, unmated.
-SEARCHES = _full(("protocol", TEXT), ("role", TEXT), ("template", TEXT))
-LISTS = {"templates": TEMPLATES, "template_pairs": TEMPLATE_PAIRS, "searches": SEARCHES}
-SET_ASIDE = pa.schema([pa.field("sample_id", pa.string()), pa.field("reason", pa.string())])
 ROWS_PER_SHARD = 4096
 BYTES_PER_SHARD = 256 * 2**20  # of images: bounds memory, and Arrow's binary columns end at 2 GiB
-
-Image = npt.NDArray[np.uint8]  # (h, w, 3) RGB
-
-
-class BadImageError(ValueError):
-    """Bytes that are no image, or only a part of one."""
-
-
-def decode(data: bytes | memoryview | pa.Buffer) -> Image:
-    """RGB (h, w, 3) uint8 of encoded bytes; grey becomes three equal channels."""
-    raw = np.frombuffer(data, np.uint8)
-    try:
-        image = cv2.imdecode(raw, cv2.IMREAD_COLOR_RGB) if len(raw) else None
-    except cv2.error as error:  # more pixels than OpenCV dares to decode, broken headers
-        raise BadImageError(f"not an image: {error.err}") from error
-    if image is None:
-        raise BadImageError("not an image, or truncated")
-    return np.asarray(image, np.uint8)
-
-
-def is_whole(data: bytes) -> bool:
-    """False for an image cut off before its end: decoders fill what is missing with grey."""
-    if data[:2] == b"\xff\xd8":
-        return data.find(b"\xff\xd9", _jpeg_scan(data)) >= 0  # bytes may follow it: some cameras add theirs
-    if data[:4] == b"\x89PNG":
-        return b"IEND" in data[-16:]
-    if data[:4] == b"RIFF":  # WebP
-        return len(data) >= int.from_bytes(data[4:8], "little") + 8
-    if data[:2] == b"BM":
-        return len(data) >= int.from_bytes(data[2:6], "little")
-    return len(data) > 0
-
-
-def _jpeg_scan(data: bytes) -> int:
-    """Where a JPEG's first scan starts: before it may lie thumbnails with end markers of their own."""
-    at = 2
-    while data[at : at + 1] == b"\xff" and data[at + 1 : at + 2] != b"\xda":
-        at += 2 + max(2, int.from_bytes(data[at + 2 : at + 4], "big"))
-    return at
-
-
-def encode(image: Image, quality: int = 95) -> bytes:
-    """JPEG bytes of RGB (h, w, 3) uint8; `quality` above 100 means PNG, which loses nothing."""
-    suffix, options = (".png", []) if quality > 100 else (".jpg", [cv2.IMWRITE_JPEG_QUALITY, quality])
-    done, data = cv2.imencode(suffix, cv2.cvtColor(image, cv2.COLOR_RGB2BGR), options)
-    if not done:
-        raise BadImageError(f"could not encode an image of shape {image.shape}")
-    return data.tobytes()
 
 
 @dataclass
@@ -128,6 +66,14 @@ class Sample:
     pitch: float | None = None
     roll: float | None = None
     visible68: Sequence[bool] | None = None
+    place: Place | None = field(default=None, compare=False)  # where else its image lies: not to be copied
+
+    def row(self) -> dict[str, Any]:
+        """What is written of it."""
+        row = vars(self).copy()
+        if (place := row.pop("place")) is not None:
+            row |= {"image": None, **place._asdict(), "mark": mark(self.image)}
+        return row
 
 
 @dataclass
@@ -140,14 +86,26 @@ class Writer:
     set_aside: list[dict[str, str]] = field(default_factory=list)
     bytes_per_shard: int = BYTES_PER_SHARD
     _rows: list[dict[str, Any]] = field(default_factory=list)
+    _tables: list[pa.Table] = field(default_factory=list)  # rows before those
     _bytes: int = 0
     _shards: int = 0
 
     def add(self, sample: Sample) -> None:
-        self._rows.append(vars(sample).copy())
-        self._bytes += len(sample.image)
-        self.count += 1
-        if len(self._rows) >= self.rows_per_shard or self._bytes >= self.bytes_per_shard:
+        self._rows.append(sample.row())
+        self._bytes += 0 if sample.place else len(sample.image)
+        self._added(1)
+
+    def extend(self, table: pa.Table) -> None:
+        """Add many rows at once, in columns of `SCHEMA` or `PLACED`; those that are absent are null."""
+        self._pack()
+        self._tables.append(table)
+        self._bytes += table["image"].nbytes
+        self._added(table.num_rows)
+
+    def _added(self, rows: int) -> None:
+        self.count += rows
+        waiting = len(self._rows) + sum(table.num_rows for table in self._tables)
+        if waiting >= self.rows_per_shard or self._bytes >= self.bytes_per_shard:
             self._write()
 
     def skip(self, sample_id: str, reason: str) -> None:
@@ -170,15 +128,28 @@ class Writer:
 
     def flush(self) -> None:
         """Write what waits for a full shard."""
-        if self._rows:
+        if self._rows or self._tables:
             self._write()
 
+    def _pack(self) -> None:
+        """Rows become a table; without a place in any of them it has no columns for one."""
+        if self._rows:
+            placed = any("file" in row for row in self._rows)
+            self._tables.append(pa.Table.from_pylist(self._rows, PLACED if placed else SCHEMA))
+            self._rows.clear()
+
     def _write(self) -> None:
-        table = pa.Table.from_pylist(self._rows, SCHEMA)
-        with pa.OSFile(str(self._next()), "wb") as sink, pa.ipc.new_file(sink, SCHEMA) as writer:
+        self._pack()
+        table = pa.concat_tables(self._tables or [SCHEMA.empty_table()], promote_options="default")
+        if len(self._tables) > 1:
+            table = table.combine_chunks()  # read as one
+        if "file" in table.column_names:  # an index is small, and its columns of nulls would not be
+            empty = [name for name in OPTIONAL if name in table.column_names and _is_null(table[name])]
+            table = table.drop_columns(empty)
+        with pa.OSFile(str(self._next()), "wb") as sink, pa.ipc.new_file(sink, table.schema) as writer:
             writer.write_table(table)
         self._shards += 1
-        self._rows.clear()
+        self._tables.clear()
         self._bytes = 0
 
     def close(
@@ -190,7 +161,7 @@ class Writer:
         self.flush()
         if not self._shards:
             self._write()
-        _check_ids(sorted(self.folder.glob("part-*.arrow")))
+        check_ids(sorted(self.folder.glob("part-*.arrow")))
         write_parquet(self.folder / "set_aside.parquet", pa.Table.from_pylist(self.set_aside, SET_ASIDE))
         write_parquet(self.folder / "pairs.parquet", PAIRS.empty_table() if pairs is None else pairs)
         for name, table in (lists or {}).items():
@@ -199,18 +170,8 @@ class Writer:
         files.write_json(self.folder / "dataset.json", told)
 
 
-def _check_ids(parts: Iterable[Path]) -> None:
-    """Raise if two rows have one id, adopted rows included. Takes 16 MB per million rows: hashes, sorted."""
-    columns = [pa.ipc.open_file(pa.memory_map(str(part))).read_all()["sample_id"] for part in parts]
-    hashed = [pd.util.hash_array(ids.to_numpy(), categorize=False) for ids in columns]
-    met = (every := np.sort(np.concatenate(hashed)))[1:][every[1:] == every[:-1]]
-    both = zip(columns, hashed, strict=True)  # ids themselves only where hashes meet
-    times = Counter(name for ids, known in both for name in ids.to_numpy()[np.isin(known, met)])
-    for name, count in times.most_common(1):
-        if count > 1:
-            raise ValueError(
-                f"{count} samples have the id {name!r}: each needs its own (a file listed twice?)"
-            )
+def _is_null(column: pa.ChunkedArray) -> bool:
+    return bool(column.null_count == len(column))
 
 
 class TooManySetAsideError(ValueError):
@@ -238,17 +199,22 @@ def read_parquet(path: str | Path) -> pd.DataFrame:
 
 
 class Dataset:
-    """A dataset folder, memory-mapped: nothing is read until it is asked for."""
+    """A dataset folder, memory-mapped: nothing is read until it is asked for.
 
-    def __init__(self, folder: str | Path) -> None:
+    `raw` is where the raw files lie that its rows point into: needed for such images, and for them alone.
+    """
+
+    def __init__(self, folder: str | Path, raw: str | Path | None = None) -> None:
         self.folder = Path(folder)
         parts = sorted(self.folder.glob("part-*.arrow"))
         if not parts:
             raise FileNotFoundError(f"{self.folder} holds no dataset (no part-*.arrow)")
         self.about: dict[str, Any] = files.read_json(self.folder / "dataset.json")
         self.table: pa.Table = pa.concat_tables(
-            pa.ipc.open_file(pa.memory_map(str(path))).read_all() for path in parts
+            (pa.ipc.open_file(pa.memory_map(str(path))).read_all() for path in parts),
+            promote_options="default",
         )
+        self._raw = None if raw is None else RawFiles(Path(raw))
         self._images = self.table.column("image").chunks
         self._starts = np.cumsum([0, *(len(chunk) for chunk in self._images)])
 
@@ -257,7 +223,8 @@ class Dataset:
 
     def image_bytes(self, row: int) -> pa.Buffer:
         chunk = int(np.searchsorted(self._starts, row, side="right")) - 1
-        return self._images[chunk][int(row - self._starts[chunk])].as_buffer()
+        image = self._images[chunk][int(row - self._starts[chunk])]
+        return image.as_buffer() if image.is_valid else pa.py_buffer(self.rows(row, row + 1)[0].image)
 
     def image(self, row: int) -> Image:
         return decode(self.image_bytes(row))
@@ -275,7 +242,28 @@ class Dataset:
 
     def rows(self, start: int, stop: int) -> list[Sample]:
         """Rows `start` to `stop` (not included) as samples, images and all."""
-        return [Sample(**row) for row in self.table.slice(start, max(0, stop - start)).to_pylist()]
+        return [self._sample(row) for row in self.table.slice(start, max(0, stop - start)).to_pylist()]
+
+    def _sample(self, row: dict[str, Any]) -> Sample:
+        place = [row.pop(name, None) for name in PLACE]
+        return Sample(**row | {"image": self._image(row["image"], row["sample_id"], *place)})
+
+    def _image(self, copied: bytes | None, sample_id: str, *place: Any) -> bytes:
+        """Of a row that has its image, or place and mark of it."""
+        if copied is not None:
+            return copied
+        if self._raw is None:
+            raise ValueError(f"{self.folder}: its images lie in raw files; say where, as `raw`")
+        return self._raw.read(Place(*place[:-1]), place[-1], sample_id)
+
+    def whole(self, start: int, stop: int) -> pa.Table:
+        """Rows `start` to `stop` (not included) as a table of `SCHEMA`, images and all."""
+        table = self.table.slice(start, max(0, stop - start))
+        if "file" in table.column_names:
+            columns = (table[name].to_pylist() for name in ("image", "sample_id", *PLACE))
+            images = pa.array([self._image(*row) for row in zip(*columns, strict=True)], pa.binary())
+            table = table.drop_columns([*PLACE, "image"]).append_column(SCHEMA.field(IMAGE), images)
+        return pa.concat_tables([SCHEMA.empty_table(), table], promote_options="default").cast(SCHEMA)
 
     def samples(self) -> Iterator[Sample]:
         """Every row as a `Sample`, a batch of rows in memory at a time."""
