@@ -16,10 +16,13 @@ Errors (`ExportError`) name the model: a foreign one, embeddings that differ by 
 
 from __future__ import annotations
 
+import hashlib
 import tempfile
 import warnings
 from collections.abc import Mapping
+from importlib import metadata
 from pathlib import Path
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -34,6 +37,7 @@ IMAGE, EMBEDDING = "image", "embedding"
 TOLERANCE = 1e-5
 """Largest allowed difference of a component of unit embeddings: about thirty times what was seen."""
 MANY = 64  # faces of the larger batch
+WEIGHTS = ("weights.pt", "side.pt")  # what of a model's folder is in the file
 
 
 class ExportError(ValueError):
@@ -138,3 +142,16 @@ def unit(recogniser: model.Recogniser, faces: UInt8[Tensor, "n h w 3"]) -> Float
     spec = recogniser.spec
     with torch.inference_mode():
         return F.normalize(recogniser(model.normalise(faces, spec.mean, spec.std)).embedding)
+
+
+def about(path: Path, folder: Path) -> dict[str, Any]:
+    """The file, and the weights in the model's `folder` that it was made of, told from all others."""
+    weights = {name: digest(folder / name) for name in WEIGHTS if (folder / name).exists()}
+    versions = {name: metadata.version(name) for name in ("torch", "onnx", "onnxruntime")}
+    size = {"bytes": path.stat().st_size, "sha256": digest(path), "opset": OPSET}
+    return {**size, "weights": weights, "versions": versions}
+
+
+def digest(path: Path) -> str:
+    """SHA-256 of a file, in hexadecimal digits."""
+    return hashlib.sha256(path.read_bytes()).hexdigest()
