@@ -52,6 +52,7 @@ class ModelSpec(Strict):
     std: Shades = 127.5
     landmark: bool = False  # heatmaps of a landmark net are stacked on the image
     side: ModelSpec | None = None  # that landmark net
+    teacher: str | None = None  # the model that it was distilled from
     trained_on: list[str] = Field(default_factory=list)  # datasets whose images it has seen
     auditable: bool = True  # False: nobody knows which people it was trained on
     epochs: int = 0

@@ -163,7 +163,7 @@ CASES = {  # text of an experiment -> where, what, what would be right
         "no heads.cosface preset 'wild' | did you mean 'mild'?",
     ),
     "what the change of a whole breaks": (
-        EXPERIMENT.replace("size: smoke", "after: {targets: [], cluster: [], evaluate: [alone]}"),
+        EXPERIMENT.replace("size: smoke", "after: {targets: [], cluster: [], evaluate: [alone], export: []}"),
         "experiments/e.yaml:5: rows.r",
         "distill.student.targets: the outputs of teacher 'teacher' are not computed",
     ),

@@ -30,6 +30,7 @@ EXEMPT = {
     "pipeline/sizes.py": "looks up a declared parameter",
     "pipeline/strict.py": "refuses unknown params, computes nothing",
 }
+READ = {"pipeline/report/html.py": "pipeline/report/templates"}  # code -> the folder of what it reads
 # Code that a stage reaches only by loading a model: it is a dependency of the stage that made the model.
 CARRIED = ("backbones", "convs", "heads", "landmarks")
 CHOSEN_BY = {  # family -> key of a stage's entry whose value is a plugin's name
@@ -122,6 +123,8 @@ def needed(stage: str, group: str) -> set[str]:
             files |= closure(file)[0]
     # a family that the stage's entry has no key for can only come with a model
     carried = set(CARRIED) - set(chosen)
+    for folder in (READ[file] for file in files & set(READ)):
+        files = files | {path.relative_to(ROOT).as_posix() for path in (ROOT / folder).iterdir()}
     return {file for file in files if file.split("/")[1] not in carried or file in body(group)["deps"]}
 
 
@@ -203,7 +206,12 @@ def families(addresses: set[str]) -> set[str]:
 
 
 def test_an_edit_reruns_what_it_can_change(dag):
-    assert rerun(dag, key="distill.student.loss") == {"distill@student", "evaluate@student", "report"}
+    assert rerun(dag, key="distill.student.loss") == {
+        "distill@student",
+        "evaluate@student",
+        "export@student",
+        "report",
+    }
     assert rerun(dag, path="pipeline/heads/unused.py") == set()
     assert rerun(dag, path="pipeline/heads/arcface.py") == set(), "nobody uses arcface"
     used = rerun(dag, path="pipeline/heads/cosface.py")
@@ -212,12 +220,15 @@ def test_an_edit_reruns_what_it_can_change(dag):
     assert rerun(dag, path="pipeline/train/distillation.py") == {
         "distill@student",
         "evaluate@student",
+        "export@student",
         "report",
     }
-    assert families(rerun(dag, path="pipeline/protocols/pairs.py")) == {"evaluate", "report"}
+    assert families(rerun(dag, path="pipeline/protocols/pairs.py")) == {"evaluate", "export", "report"}
     assert families(rerun(dag, path="pipeline/annotators/pose.py")) == {
-        "annotate", "benchmark_annotate", "cluster", "evaluate", "report"}  # fmt: skip
+        "annotate", "benchmark_annotate", "cluster", "evaluate", "export", "report"}  # fmt: skip
     assert rerun(dag, path="pipeline/report/page.py") == {"report"}
+    assert families(rerun(dag, path="pipeline/report/templates/card.html.j2")) == {"export", "report"}
+    assert families(rerun(dag, key="after.export")) == {"report"}
     for file in (
         "pipeline/track.py",
         "pipeline/flow.py",
@@ -228,7 +239,8 @@ def test_an_edit_reruns_what_it_can_change(dag):
     assert rerun(dag, key="runtime.threads") == set()
     assert families(rerun(dag, key="schedules.adam.lr")) == {"landmark", "report"}
     assert "ingest@synthetic_train" in rerun(dag, key="world_seed")
-    assert families(rerun(dag, key="sizes.demo.epochs.distill")) == {"distill", "evaluate", "report"}
+    assert families(rerun(dag, key="sizes.demo.epochs.distill")) == {
+        "distill", "evaluate", "export", "report"}  # fmt: skip
     assert families(rerun(dag, key="sizes.demo.epochs.landmark")) == {"landmark", "report"}
     assert not families(rerun(dag, key="sizes.demo.epochs.train")) & {"scout", "overlap", "landmark"}
     assert "overlap" not in {address for address, what in dag.items() if "data.clustered" in what.params} | (
@@ -270,6 +282,7 @@ def test_dvc_draws_an_edge_to_what_lies_below_a_folder(monkeypatch):
     assert tested | {"train@teacher"} == edges["evaluate@teacher"]
     assert {"evaluate@student", "cluster@teacher", "overlap", "annotate@synthetic_wild"} <= edges["report"]
     assert {"targets@teacher", "train@teacher", "overlap"} <= edges["distill@student"]
+    assert {"distill@student", "evaluate@student", "overlap"} <= edges["export@student"]
 
 
 def test_empty_catalogues_parse(tmp_path, monkeypatch):
@@ -281,7 +294,7 @@ def test_empty_catalogues_parse(tmp_path, monkeypatch):
     values = yaml.load((ROOT / "params.yaml").read_text())
     values |= {"train": {}, "distill": {}, "foreign": {}}
     values["data"]["benchmarks"] = []
-    values["after"] = {"targets": [], "cluster": [], "evaluate": []}
+    values["after"] = {"targets": [], "cluster": [], "evaluate": [], "export": []}
     with open("params.yaml", "w") as file:
         yaml.dump(values, file)
     Path("dvc.yaml").write_text((ROOT / "dvc.yaml").read_text())

@@ -134,6 +134,21 @@ CASES = {
         "after.cluster",
         "neither routing vectors nor maps",
     ),
+    "an export of a foreign model": (
+        lambda v: (foreign(v), v["after"]["export"].append("big")),
+        "after.export",
+        "'big' is a foreign model, which is an ONNX file already | take the file of foreign.big.weights",
+    ),
+    "an export of what is not measured": (
+        lambda v: v["after"].update(evaluate=["teacher"]),
+        "after.export",
+        "'student' is not evaluated, .* | add student to after.evaluate",
+    ),
+    "an export that no face can check": (
+        lambda v: v["data"].update(validation="none", benchmarks=[]),
+        "after.export",
+        "no face to check a file on",
+    ),
     "clusters of nobody": (
         lambda v: v["data"].update(clustered="none"),
         "after.cluster",
@@ -557,7 +572,7 @@ def test_what_is_possible_is_not_refused(spoil):
         }
         values["train"] = {}
         values["overlap"]["model"] = "data/models/big"
-        values["after"] = {"targets": ["big"], "cluster": [], "evaluate": ["big", "student"]}
+        values["after"] = {"targets": ["big"], "cluster": [], "evaluate": ["big", "student"], "export": []}
 
     assert spoil(nothing_labelled) == {}
 

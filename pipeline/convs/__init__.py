@@ -6,7 +6,8 @@
 x: (b, inputs, h, w); a: (b, groups * experts), each group sums to 1; W: (groups, experts, outputs / groups,
 inputs / groups, k, k). There is no loop over samples: a batch of kernels is one grouped convolution. Since a
 convolution is linear in its kernel, the same output is the mixture of every expert's output, which is faster
-where the map is too small to pay for a kernel a sample.
+where the map is too small to pay for a kernel a sample, and the one that a traced graph gets: a kernel a
+sample is written for one size of batch.
 """
 
 from __future__ import annotations
@@ -40,7 +41,8 @@ class Router(nn.Module):
 
 def grouped_softmax(scores: Float[Tensor, "b r"], experts: int, temperature: float) -> Float[Tensor, "b r"]:
     """softmax(scores / T) over each run of `experts` entries."""
-    return (scores.unflatten(1, (-1, experts)) / temperature).softmax(2).flatten(1)
+    groups = int(scores.shape[1]) // experts
+    return (scores.reshape(scores.shape[0], groups, experts) / temperature).softmax(2).flatten(1)
 
 
 def routed_conv(
@@ -51,6 +53,8 @@ def routed_conv(
     padding: int,
 ) -> Float[Tensor, "b o h2 w2"]:
     """Every sample convolved with its own mixture of the experts; picks the faster of two equal forms."""
+    if torch.jit.is_tracing():
+        return mix_outputs(x, bank, routing, stride, padding)
     height, width = ((side + 2 * padding - bank.shape[-1]) // stride + 1 for side in x.shape[2:])
     form = mix_kernels if len(x) == 1 or height * width >= SMALL_MAP else mix_outputs
     return form(x, bank, routing, stride, padding)
@@ -69,9 +73,13 @@ def mix_kernels(x: Tensor, bank: Tensor, routing: Tensor, stride: int, padding: 
 
 
 def mix_outputs(x: Tensor, bank: Tensor, routing: Tensor, stride: int, padding: int) -> Tensor:
-    """One convolution with all experts, then the mixture of what they say."""
+    """One convolution with all experts, then the mixture of what they say.
+
+    Every shape but the batch is a plain number, so that those of a traced graph can be inferred.
+    """
     groups, experts, outputs = bank.shape[:3]
     y = F.conv2d(x, bank.flatten(0, 2), None, stride, padding, groups=groups)
-    share = routing.unflatten(1, (groups, experts)).to(y.dtype)
-    parts = y.unflatten(1, (groups, experts, outputs))
-    return torch.einsum("bmn,bmnphw->bmphw", share, parts).flatten(1, 2)
+    samples, side = y.shape[0], [int(n) for n in y.shape[2:]]
+    share = routing.reshape(samples, groups, experts).to(y.dtype)
+    parts = y.reshape(samples, groups, experts, outputs, *side)
+    return torch.einsum("bmn,bmnphw->bmphw", share, parts).reshape(samples, groups * outputs, *side)

@@ -66,7 +66,7 @@ def graph_size(path: Path) -> dict[str, int]:
     """Parameters and FLOPs of an ONNX graph, for one image."""
     import onnx
 
-    graph = onnx.shape_inference.infer_shapes(onnx.load(str(path))).graph
+    graph = onnx.shape_inference.infer_shapes(_of_one_image(onnx.load(str(path))), data_prop=True).graph
     weights = {tensor.name: list(tensor.dims) for tensor in graph.initializer}
     shapes = {
         value.name: [max(1, dim.dim_value) for dim in value.type.tensor_type.shape.dim]
@@ -77,13 +77,22 @@ def graph_size(path: Path) -> dict[str, int]:
         if node.op_type not in ("Conv", "Gemm", "MatMul"):
             continue
         out, left, right = (shapes.get(name) for name in (node.output[0], *node.input[:2]))
-        if out is None or left is None or right is None:
+        if not (out and left and right):
             raise ValueError(f"{path}: the shapes around {node.op_type} {node.name!r} can't be inferred")
         depth = math.prod(right[1:]) if node.op_type == "Conv" else left[-1]
         total += math.prod(out[1:]) * depth if node.op_type != "MatMul" else math.prod(out) * depth
     used = {name for node in graph.node for name in node.input}
     learned = [name for name in weights if name in used and len(weights[name]) > 0]
     return {"parameters": sum(math.prod(weights[name]) for name in learned), "flops": total}
+
+
+def _of_one_image(proto: Any) -> Any:
+    """A free batch is one image, so that shapes that are computed from it can be inferred."""
+    for value in [*proto.graph.input, *proto.graph.output]:
+        shape = value.type.tensor_type.shape.dim
+        if shape and not shape[0].dim_value:
+            shape[0].dim_value = 1
+    return proto
 
 
 def milliseconds(

@@ -115,10 +115,27 @@ def after(values: Tree) -> Iterator[Problem]:
             if key == "cluster" and name in models(values) and not entry:
                 what = f"{name!r} is a foreign model, which gives neither routing vectors nor maps"
                 yield Problem("after.cluster", what, "name models of train or distill")
+    yield from _exports(values)
     if tree(values, "after").get("cluster") and tree(values, "data").get("clustered") == EMPTY:
         yield Problem(
             "after.cluster", "data.clustered is none", "name a dataset there, or write `cluster: []`"
         )
+
+
+def _exports(values: Tree) -> Iterator[Problem]:
+    """What is exported is ours, measured, and can be held against its file."""
+    after, data = tree(values, "after"), tree(values, "data")
+    names = after.get("export")
+    for name in names if isinstance(names, list) else ():
+        if name in tree(values, "foreign"):
+            what = f"{name!r} is a foreign model, which is an ONNX file already"
+            yield Problem("after.export", what, f"take the file of foreign.{name}.weights, or distil from it")
+        elif name in models(values) and name not in (after.get("evaluate") or []):
+            what = f"{name!r} is not evaluated, and the card of an export tells what was measured"
+            yield Problem("after.export", what, f"add {name} to after.evaluate, or take it out here")
+    if names and data.get("validation") == EMPTY and not data.get("benchmarks"):
+        what = "data.validation is none and data.benchmarks is empty: no face to check a file on"
+        yield Problem("after.export", what, "name a dataset there, or write `export: []`")
 
 
 def training(values: Tree) -> Iterator[Problem]:

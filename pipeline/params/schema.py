@@ -92,6 +92,7 @@ class After(Strict):
     targets: list[str]
     cluster: list[str]
     evaluate: list[str]
+    export: list[str]
 
 
 class Clustering(Strict):

@@ -46,6 +46,7 @@ class Row:
     auditable: bool
     cost: Mapping[str, Any] = field(default_factory=dict)
     times: list[Mapping[str, Any]] = field(default_factory=list)
+    exported: Mapping[str, Any] = field(default_factory=dict)  # its ONNX file, if there is one
     mean: float | None = None  # accuracy over all lists, percent
     share: float | None = None  # parameters, as a share of its teacher's
 
@@ -102,7 +103,9 @@ def rows(results: Results) -> list[Row]:
         mine = [score.point[0] for score in found if score.model == model.name]
         times = results.run("evaluate", model.name).get("cost", {}).get("milliseconds", [])
         mean = sum(mine) / len(mine) if mine else None
-        table.append(Row(model, metrics.get("auditable", True), metrics.get("cost", {}), times, mean))
+        exported = results.metrics("export", model.name)
+        auditable, cost = metrics.get("auditable", True), metrics.get("cost", {})
+        table.append(Row(model, auditable, cost, times, exported, mean))
     sizes = {row.model.name: row.cost.get("parameters") for row in table}
     for row in table:
         own, teachers = sizes[row.model.name], sizes.get(row.model.teacher or "")

@@ -82,7 +82,7 @@ def describe(
         datasets=sorted({role.dataset for role in of_use(entry, params, roles).values()}),
         epochs=epochs,
     )
-    spec = assemble.inherit(spec, teacher)
+    spec = assemble.inherit(spec, teacher).model_copy(update={"teacher": teacher.name})
     return spec if LABELLED in roles else headless(spec)
 
 

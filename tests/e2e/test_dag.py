@@ -91,6 +91,18 @@ def test_metrics_are_numbers_of_every_protocol(project):
     assert "<h3>Searches</h3>" in page
 
 
+def test_an_export_lies_beside_its_card_and_is_the_model(project):
+    folder, _ = project
+    out = folder / "data/prepared/export/student"
+    assert {path.name for path in out.iterdir()} == {"model.onnx", "card.json", "card.html"}
+    card = json.loads((out / "card.json").read_text())
+    assert card["export"]["difference"] < 1e-6
+    assert card["training"]["teacher"] == "teacher"
+    assert all(row["faces"] > 0 for row in card["training"]["datasets"])
+    assert card["cohorts"]
+    assert "student</b> is exported" in (folder / "data/report/index.html").read_text()
+
+
 def test_nothing_runs_twice(project):
     folder, _ = project
     output = shell(folder, "dvc", "repro")
@@ -147,7 +159,12 @@ def test_another_loss_re_runs_the_student_its_evaluation_and_the_report(project)
     params = yaml.safe_load((folder / "params.yaml").read_text())
     assert params["distill"]["student"]["loss"] != "kd"
     edit(folder / "params.yaml", f"loss: {params['distill']['student']['loss']}", "loss: kd")
-    assert ran(shell(folder, "dvc", "repro")) == ["distill@student", "evaluate@student", "report"]
+    assert ran(shell(folder, "dvc", "repro")) == [
+        "distill@student",
+        "evaluate@student",
+        "export@student",
+        "report",
+    ]
 
 
 def test_a_typo_is_named_before_anything_runs(project):

@@ -31,7 +31,11 @@ PARAMS: dict[str, Any] = {
     "distill": {
         "student": {**IR, "shape": "student", "teacher": "teacher", "loss": "srrl", "mixing": "default"}
     },
-    "after": {"cluster": ["teacher"], "evaluate": ["expert", "teacher", "alone", "student"]},
+    "after": {
+        "cluster": ["teacher"],
+        "evaluate": ["expert", "teacher", "alone", "student"],
+        "export": ["student"],
+    },
 }
 LISTS = ("bench_front", "bench_wild")
 EVALUATED = {"expert": 0.99, "teacher": 0.95, "alone": 0.8, "student": 0.9}
@@ -152,6 +156,11 @@ def make_overlap(data: Path) -> None:
         files.write_bytes(data / f"prepared/overlap/evidence/{name}.png", records.encode(picture, 101))
 
 
+def make_export(data: Path) -> None:
+    told = {"bytes": 654321, "difference": 2.1e-07, "faces": 256}
+    files.write_json(data / "metrics/export/student.json", told)
+
+
 def make_clusters(data: Path) -> None:
     seen = {"purity": {"mean": 0.4, "std": 0.01}, "ami": {"mean": 0.22, "std": 0.02}}
     routing = {"classifier": {"purity": 0.45, "ami": 0.31, "ami_yaw": 0.4}, "kmeans_cosine": seen}
@@ -171,6 +180,7 @@ def make_all(data: Path) -> Path:
     for model, accuracy in EVALUATED.items():
         make_evaluation(data, model, accuracy)
     make_clusters(data)
+    make_export(data)
     return data
 
 

@@ -12,6 +12,7 @@ import pytest
 
 from pipeline import files
 from pipeline.report import figures, page
+from pipeline.report import html as words
 
 VOID = {"meta", "img", "br", "hr", "link", "input", "path", "use", "rect", "line", "circle"}
 NOTHING = {"data": {"labelled": "none", "unlabelled": "none", "benchmarks": []}, "train": {}, "distill": {}}
@@ -82,6 +83,11 @@ def test_names_every_model_dataset_and_section(html: str) -> None:
     for section in ("summary", "data", "overlap", "training", "results", "clusters", "costs"):
         assert f'<section id="{section}">' in html
         assert f'href="#{section}"' in html
+
+
+def test_an_exported_file_is_told_with_its_size_and_difference(html: str) -> None:
+    told = re.findall(r"<p><b>(\w+)</b> is exported: (\S+), ([\d,]+) bytes.*? by (\S+) at most", html)
+    assert told == [("student", "data/prepared/export/student/model.onnx", "654,321", "2.1e-07")]
 
 
 def test_same_inputs_same_bytes(data: Path, params: dict[str, Any], html: str) -> None:
@@ -155,7 +161,7 @@ def test_names_are_text_never_markup(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("value", "text"),
     [
-        (None, page.DASH),
+        (None, words.DASH),
         (True, "True"),
         ("word", "word"),
         (12345, "12,345"),
@@ -164,21 +170,21 @@ def test_names_are_text_never_markup(tmp_path: Path) -> None:
     ],
 )
 def test_number(value: Any, text: str) -> None:
-    assert page.number(value) == text
+    assert words.number(value) == text
 
 
 def test_other_numbers() -> None:
-    assert page.fixed(0.59) == "0.590"
-    assert page.fixed(1.0) == "1.000"
-    assert page.fixed(1200) == page.fixed(1200.0) == "1,200"
-    assert page.short(1_234_567) == "1.23 M"
-    assert page.short(999) == "999"
-    assert page.short(None) == page.DASH
-    assert page.signed(0.0123) == "+1.23"
-    assert page.signed(-0.0123) == "-1.23"
-    assert page.interval(0.9, None) == ""
-    assert page.interval(0.9, 0.95) == "[90.00, 95.00]"
-    assert page.seconds(59.94) == "59.9 s"
-    assert page.seconds(65) == "1 min 05 s"
-    assert page.seconds(7300) == "2 h 01 min"
-    assert page.measure("ami_age_group") == "AMI age group"
+    assert words.fixed(0.59) == "0.590"
+    assert words.fixed(1.0) == "1.000"
+    assert words.fixed(1200) == words.fixed(1200.0) == "1,200"
+    assert words.short(1_234_567) == "1.23 M"
+    assert words.short(999) == "999"
+    assert words.short(None) == words.DASH
+    assert words.signed(0.0123) == "+1.23"
+    assert words.signed(-0.0123) == "-1.23"
+    assert words.interval(0.9, None) == ""
+    assert words.interval(0.9, 0.95) == "[90.00, 95.00]"
+    assert words.seconds(59.94) == "59.9 s"
+    assert words.seconds(65) == "1 min 05 s"
+    assert words.seconds(7300) == "2 h 01 min"
+    assert words.measure("ami_age_group") == "AMI age group"

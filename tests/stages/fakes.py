@@ -23,6 +23,7 @@ class FakeRun:
     told: dict = field(default_factory=dict)
     side: dict = field(default_factory=dict)
     figures: dict = field(default_factory=dict)
+    artifacts: dict = field(default_factory=dict)
     logged: list = field(default_factory=list)
     steps: float = 0
 
@@ -36,6 +37,9 @@ class FakeRun:
 
     def log(self, values, step=None):
         self.logged.append((step, dict(values)))
+
+    def artifact(self, path, name=None):
+        self.artifacts[name] = Path(path).read_bytes()
 
     def figure(self, path, name=None):
         self.figures[name] = Path(path).read_bytes()

@@ -133,6 +133,7 @@ def test_student_is_saved_without_its_connector_and_with_its_history(world, tmp_
     trained.save(tmp_path / "model")
     again = model.load(tmp_path / "model")
     assert again.spec.trained_on == ["elsewhere", "home", "wild"]
+    assert again.spec.teacher == "teacher"
     assert again.recogniser.dim == 6
     assert again.classes == [f"p{i:03d}" for i in range(6)]
     assert trained.connector.linear.weight.shape == (9, 6)
