@@ -1,4 +1,4 @@
-"""likeness: `python -m pipeline check | list | faces | flow | run | table | sync`."""
+"""likeness: `python -m pipeline check | list | faces | flow | run | table | compare | sync`."""
 
 from __future__ import annotations
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import logging
 from pathlib import Path
 
 from pipeline import files, stage
 from pipeline.report import page
 
+log = logging.getLogger(__name__)
 DATA = Path("data")
 
 
@@ -14,6 +16,7 @@ def main(run: stage.Run) -> None:
     html = page.build(DATA, run.params)
     with files.writing_dir(DATA / "report") as folder:
         (folder / "index.html").write_text(html)
+    log.info("the report: %s", (DATA / "report" / "index.html").resolve())
     run.figure(DATA / "report" / "index.html", "report.html")
 
 

@@ -273,6 +273,11 @@ CASES = {
         "overlap.false_match_rate",
         "no dataset that is used is synthetic",
     ),
+    "photos whose faces nobody finds": (
+        lambda v: v["datasets"].update(synthetic_wild={"source": "folder"}),
+        "datasets.synthetic_wild.detector",
+        "a folder of photos has no boxes",
+    ),
     "an unknown protocol": (
         lambda v: v["datasets"]["synthetic_test"]["protocols"].append("fornt"),
         "datasets.synthetic_test.protocols.8",

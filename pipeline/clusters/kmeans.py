@@ -53,7 +53,7 @@ def kmeans(
     from threadpoolctl import threadpool_limits
 
     if len(points) < classes:
-        raise ValueError(f"{classes} clusters of {len(points)} routing vectors; lower the clusters' classes")
+        raise ValueError(f"{classes} clusters of {len(points)} routing vectors; lower clustering.classes")
     values = points.double().numpy()
     if sample and sample < len(values):
         chosen = np.random.default_rng(seed).choice(len(values), max(sample, classes), replace=False)
@@ -97,7 +97,7 @@ class KMeansClusters(Objective):
         if routing_size < 1:
             raise ValueError("a clustering loss needs routing vectors: use conv dynamic or dynamic_group")
         if rows < classes:
-            raise ValueError(f"{classes} clusters of {rows} labelled faces; lower clusters' classes")
+            raise ValueError(f"{classes} clusters of {rows} labelled faces; lower clusters.kmeans.classes")
         self.first_epoch, self.scale, self.temperature = first_epoch, weight, temperature
         self.classes, self.metric, self.seed = classes, metric, seed
         self.restarts, self.sample = restarts, sample

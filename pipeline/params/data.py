@@ -96,6 +96,20 @@ def _detections(path: str, entry: Tree) -> Iterator[Problem]:
         yield Problem(f"{path}.detections", "is read by no detector", "write `detector: file` beside it")
 
 
+def found_by_nobody(values: Tree) -> Iterator[Problem]:
+    """Photos in a folder come without boxes, unless its list has them."""
+    for name in used(values):
+        entry = tree(values, "datasets", name)
+        method = tree(values, "crops", str(entry.get("crop", "aligned"))).get("method")
+        unboxed = (
+            entry.get("source") == "folder" and not entry.get("list") and entry.get("box", "none") == "none"
+        )
+        if unboxed and entry.get("detector", "source") == "source" and method != "as_is":
+            what = "missing: a folder of photos has no boxes"
+            hint = "write `detector: yunet` or `detector: file`, or for faces alone `box: whole, crop: tight`"
+            yield Problem(f"datasets.{name}.detector", what, hint)
+
+
 def crop_sizes(values: Tree) -> Iterator[Problem]:
     """All faces that a model sees have one size, and a foreign model's is its own."""
     default = Dataset.model_fields["crop"].default
@@ -135,4 +149,4 @@ def rates(values: Tree) -> Iterator[Problem]:
         yield Problem(path, what, "write a higher one, or 0")
 
 
-RULES = (roles, datasets, distractors, crop_sizes, rates)
+RULES = (roles, datasets, distractors, found_by_nobody, crop_sizes, rates)
