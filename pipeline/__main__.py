@@ -35,14 +35,18 @@ def check(
 
     problems = params.check(file, parse(changes or [])) + params.check_runtime()
     told = [str(file), *map(str, filter(Path.exists, [runtime.FILE]))]
+    groups = [(told, problems, "")]
     if experiments and not changes and file == params.FILE:
-        problems += params.check_experiments()
-        told.append("experiments/*.yaml")
-    if problems:
-        show(problem_table(problems))
-        log.info("%d problem%s in %s", len(problems), "s" * (len(problems) != 1), listed(told))
+        hint = ": these experiments would not run, `dvc repro` does not read them"
+        groups.append((["experiments/*.yaml"], params.check_experiments(), hint))
+    for names, found, what in groups:
+        if found:
+            show(problem_table(found))
+            log.info("%d problem%s in %s%s", len(found), "s" * (len(found) != 1), listed(names), what)
+    if fine := [name for names, found, _ in groups if not found for name in names]:
+        log.info("%s %s in order", listed(fine), "is" if len(fine) == 1 else "are")
+    if any(found for _, found, _ in groups):
         raise typer.Exit(1)
-    log.info("%s %s in order", listed(told), "is" if len(told) == 1 else "are")
 
 
 def listed(names: list[str]) -> str:

@@ -40,7 +40,8 @@ def place(tmp_path, monkeypatch):
 
 def mine(values, **entry):
     """A folder of photographs as the unlabelled faces."""
-    values["datasets"]["mine"] = {"source": "folder", "annotators": ["pose"], **entry}
+    photographs = {"source": "folder", "box": "whole", "crop": "tight", "annotators": ["pose"]}
+    values["datasets"]["mine"] = photographs | entry
     values["data"]["unlabelled"] = "mine"
 
 
@@ -201,7 +202,7 @@ def test_what_a_row_links_when_it_runs_may_be_missing_before(place):
     assert params.check_experiments() == []
 
 
-def test_the_command_tells_everything_in_one_table(place, caplog):
+def test_the_command_tells_everything_at_once(place, caplog):
     caplog.set_level(logging.INFO)
     place(lambda values: (mine(values), values.update(size="dmeo")))
     Path("runtime.yaml").write_text("threads: 0\n")
@@ -210,8 +211,18 @@ def test_the_command_tells_everything_in_one_table(place, caplog):
     assert done.exit_code == 1
     for part in ("size", "datasets.mine", "runtime.yaml:1: threads", "experiments/e.yaml:6: target"):
         assert part in done.output
-    assert "4 problems in params.yaml, runtime.yaml and experiments/*.yaml" in caplog.text
+    assert "3 problems in params.yaml and runtime.yaml\n" in caplog.text
+    assert "1 problem in experiments/*.yaml: these experiments would not run" in caplog.text
     assert "target" not in CliRunner().invoke(app, ["check", "--no-experiments"]).output
+
+
+def test_a_problem_of_an_experiment_is_told_apart(place, caplog):
+    """Who edits params.yaml sees that this is in order."""
+    caplog.set_level(logging.INFO)
+    place()
+    Path("experiments/e.yaml").write_text(EXPERIMENT + "target: []\n")
+    assert CliRunner().invoke(app, ["check"]).exit_code == 1
+    assert "params.yaml is in order" in caplog.text
 
 
 def test_a_run_tells_all_that_is_missing_before_any_row_starts(place, monkeypatch):
