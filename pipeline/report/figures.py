@@ -15,6 +15,7 @@ from typing import Any
 
 INK, FAINT = "#010203", "#040506"  # placeholders, see `to_svg`
 COLOURS = ("#3b6fd4", "#d9822b", "#2f9e6e", "#c2497f", "#8a63d2", "#9a8b2f", "#3a9fb5", "#b5543a")
+MANY_MARKS = 700  # times its low end: from there an axis has one mark a decade
 SIZE = (3.8, 2.6)  # inches at 72 points each: somewhat less than the width of a phone
 
 Point = tuple[float, float | None, float | None]  # value, ends of its interval
@@ -106,10 +107,12 @@ def whole_numbers(axis: Any) -> None:
 
 
 def plain_numbers(axis: Any) -> None:
-    """0.02 instead of a power of ten, and no more than a handful of marks."""
+    """0.02 instead of a power of ten, and no more than a handful of marks in what the axis shows now."""
     from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 
-    axis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0), numticks=8))
+    low, high = axis.get_view_interval()
+    subs = (1.0, 2.0, 5.0) if low > 0 and high / low < MANY_MARKS else (1.0,)
+    axis.set_major_locator(LogLocator(subs=subs, numticks=8))
     axis.set_minor_locator(NullLocator())
     axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
 
@@ -163,9 +166,9 @@ def roc(curves: Series, name: str, title: str, order: Sequence[str] = ()) -> str
             points = [(f, t) for f, t in zip(far, tar, strict=True) if f > 0]
             axes.plot(*zip(*points, strict=True), label=label, color=hues[label], drawstyle="steps-post")
         axes.set_xscale("log")
-        plain_numbers(axes.xaxis)
         axes.set(title=title, xlabel="false accept rate (FAR)", ylabel="true accept rate (TAR)")
         axes.set_xlim(lowest * 0.9, 1)
+        plain_numbers(axes.xaxis)
         axes.set_ylim(top=1.005)
         legend(axes)
         return to_svg(axes.figure)
