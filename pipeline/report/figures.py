@@ -180,9 +180,11 @@ def trade(models: Mapping[str, tuple[float, float, float]], name: str, title: st
     largest = max(size for _, _, size in models.values())
     with drawing(name) as axes:
         for label, (time, accuracy, size) in models.items():
-            axes.scatter([time], [accuracy], s=12 + 240 * size / largest, color=hues[label], alpha=0.7)
+            area = 12 + 240 * size / largest  # square points
+            axes.scatter([time], [accuracy], s=area, color=hues[label], alpha=0.7)
+            below = (0, -(10 + area**0.5 / 2))
             told = f"{label}, {size / 1e6:.2g} M"
-            axes.annotate(told, (time, accuracy), xytext=(0, -12), textcoords="offset points", ha="center")
+            axes.annotate(told, (time, accuracy), xytext=below, textcoords="offset points", ha="center")
         axes.set_xscale("log")
         plain_numbers(axes.xaxis)
         axes.margins(0.25)
