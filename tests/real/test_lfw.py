@@ -50,7 +50,7 @@ def lfw(tmp_path_factory):
     writer.close({})
     writer = records.Writer(cropped)
     detector = plugin_of("detectors", "file", raw, path="landmarks.json")
-    for batch in crops.crops(records.Dataset(whole), lambda: crops.Cropper(detector, "aligned", 112), 1):
+    for batch in crops.crops(records.Dataset(whole, raw), lambda: crops.Cropper(detector, "aligned", 112), 1):
         for face in batch:
             assert not isinstance(face, crops.SetAside)
             writer.add(face)
