@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from pipeline.synthetic.world import World
 
 INGESTED = (Path("data/prepared/ingest"), Path("data/benchmarks/ingest"))
+RAW = Path("data/raw")
 ENDINGS = (".png", ".jpg", ".jpeg")
 OF_WORLDS = ("factor", "world", "size", "seed")  # options that an ingested dataset has no use for
 
@@ -49,7 +50,8 @@ def draw(options: Options) -> str:
             raise OptionError(
                 f"{', '.join(ignored)} {what} with --dataset, whose faces are not drawn: leave out"
             )
-        image = sheet.of_dataset(folder_of(options.dataset), rows, columns, options.landmarks)
+        folder = folder_of(options.dataset)
+        image = sheet.of_dataset(folder, rows, columns, options.landmarks, RAW / options.dataset)
     else:
         if options.factor is not None and options.factor not in sheet.FACTORS:
             hint = plugin.suggest(options.factor, list(sheet.FACTORS))

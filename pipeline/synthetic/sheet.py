@@ -105,11 +105,14 @@ def _switched(photos: Photos, factor: str, shown: Tensor) -> dict[str, Tensor]:
     return own | {factor: shown}
 
 
-def of_dataset(folder: Path, rows: int, columns: int, landmarks: bool) -> Image:
-    """Faces of an ingested dataset: an identity a row as far as it has them, else as they come."""
+def of_dataset(folder: Path, rows: int, columns: int, landmarks: bool, raw: Path | None = None) -> Image:
+    """Faces of an ingested dataset: an identity a row as far as it has them, else as they come.
+
+    `raw` is where its raw files lie, which its rows may point into.
+    """
     if not folder.is_dir():
         raise SheetError(f"{folder} is missing: ingest the dataset first (dvc repro)")
-    dataset, people = Dataset(folder), dict[str, list[Sample]]()
+    dataset, people = Dataset(folder, raw), dict[str, list[Sample]]()
     for sample in dataset.samples():
         line = people.setdefault(
             sample.identity or f"#{len(people) - 1 if _open(people, columns) else len(people)}", []

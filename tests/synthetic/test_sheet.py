@@ -7,6 +7,7 @@ from typer.testing import CliRunner
 
 from pipeline import records
 from pipeline.__main__ import app
+from pipeline.records.places import Place
 from pipeline.synthetic import sheet
 from pipeline.synthetic.world import World
 
@@ -52,3 +53,17 @@ def test_a_dataset_is_shown_by_its_people(tmp_path: Path):
     writer.close({})
     assert sheet.of_dataset(tmp_path, 3, 2, landmarks=False).shape == (3 * 128, 2 * 128, 3)
     assert sheet.of_dataset(tmp_path, 2, 4, landmarks=False)[:128, -128:].max() == 0
+
+
+def test_the_command_shows_photos_that_ingest_left_where_they_are(tmp_path: Path, monkeypatch):
+    image = records.encode(sheet.sheet(World(size=40), 0, 1, 1, None, landmarks=False))
+    raw, ingested = tmp_path / "data/raw/mine", tmp_path / "data/prepared/ingest/mine"
+    for folder in (raw / "a", ingested):
+        folder.mkdir(parents=True)
+    (raw / "a/1.jpg").write_bytes(image)
+    writer = records.Writer(ingested)
+    writer.add(records.Sample("a/1.jpg", image, identity="a", place=Place("a/1.jpg", 0, len(image))))
+    writer.close({})
+    monkeypatch.chdir(tmp_path)
+    done = CliRunner().invoke(app, ["faces", "--dataset", "mine", "--grid", "1x1", "--out", "sheet.png"])
+    assert (done.exit_code, (tmp_path / "sheet.png").exists()) == (0, True)
