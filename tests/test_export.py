@@ -15,6 +15,7 @@ import torch.nn.functional as F
 from pipeline import export, model
 from pipeline.evaluate import cost
 from pipeline.landmarks import fan
+from tests.nets import shaken
 
 SHAPES = {
     "ir": ({"depth": [1, 1, 1], "width": [8, 8, 8, 8], "dim": 16}, 16),
@@ -22,16 +23,6 @@ SHAPES = {
 }
 CONVS = ("plain", "dynamic", "dynamic_group")
 NEAR = 1e-6  # of unit embeddings: float32, and ONNX Runtime adds in another order
-
-
-def shaken(net):
-    """BN layers whose statistics matter: a graph that left them out, or took a batch's own, would differ."""
-    for module in net.modules():
-        if isinstance(module, (torch.nn.BatchNorm1d, torch.nn.BatchNorm2d)):
-            torch.nn.init.normal_(module.running_mean, std=0.2)
-            torch.nn.init.uniform_(module.running_var, 0.5, 2.0)
-            torch.nn.init.normal_(module.bias, std=0.2)
-    return net.eval()
 
 
 def make(backbone="ir", conv="plain", **changes):

@@ -7,6 +7,7 @@ import torch.nn.functional as F
 from pipeline import plugin
 from pipeline.backbones import ir
 from pipeline.convs import dynamic, dynamic_group, plain
+from tests.nets import shaken
 
 TINY = {"depth": [1, 2], "width": [4, 4, 8], "dim": 6}
 
@@ -15,16 +16,6 @@ def make(size=16, conv="plain", **params):
     torch.manual_seed(0)
     module = plugin.load("convs", conv)
     return ir.build(ir.Params(**{**TINY, **params}), module.build(module.Params()), size)
-
-
-def shaken(net):
-    """BN layers with statistics and weights that matter; evaluation mode, float64."""
-    for module in net.modules():
-        if isinstance(module, (torch.nn.BatchNorm1d, torch.nn.BatchNorm2d)):
-            torch.nn.init.normal_(module.running_mean, std=0.2)
-            torch.nn.init.uniform_(module.running_var, 0.5, 2.0)
-            torch.nn.init.normal_(module.bias, std=0.2)
-    return net.double().eval()
 
 
 def bn(x, layer):
@@ -60,7 +51,7 @@ def test_routing_size_of_ir18(conv, routing):
 
 
 def test_equals_the_net_written_out():
-    net = shaken(make())
+    net = shaken(make()).double()
     x = image = torch.randn(2, 3, 16, 16, dtype=torch.float64)
     x = prelu(bn(F.conv2d(x, net.stem[0].weight, padding=1), net.stem[1]), net.stem[2])
     for stage in net.stages:
@@ -86,7 +77,7 @@ def test_last_weight_stays_one():
 
 
 def test_both_convolutions_of_a_block_use_the_routing_of_its_input():
-    net = shaken(make(conv="dynamic"))
+    net = shaken(make(conv="dynamic")).double()
     seen = []
     for block in (b for stage in net.stages for b in stage):
         block.router.register_forward_hook(lambda _, given, out: seen.append(("router", given[0], out)))
@@ -124,7 +115,7 @@ def test_side_maps_are_stacked_on_the_image():
 
 
 def test_order_of_a_batch_changes_nothing():
-    net = shaken(make(conv="dynamic_group"))
+    net = shaken(make(conv="dynamic_group")).double()
     x = torch.randn(4, 3, 16, 16, dtype=torch.float64)
     torch.testing.assert_close(net(x.flip(0)).embedding, net(x).embedding.flip(0))
 
