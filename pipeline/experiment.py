@@ -19,6 +19,7 @@ from typing import Any
 import yaml
 
 from pipeline import files, params, plugin
+from pipeline.evaluate import summary
 from pipeline.params.rows import FOLDER, Experiment, ExperimentError, apply, read
 
 log = logging.getLogger(__name__)
@@ -136,39 +137,12 @@ def table(name: str) -> list[dict[str, Any]]:
     for row in experiment.rows:
         metrics = WORKSPACES / name / row / "data" / "metrics" / "evaluate"
         found += [
-            {"row": row, "model": path.stem, **summary(json.loads(path.read_text()))}
+            {"row": row, "model": path.stem, **summary.of(json.loads(path.read_text()))}
             for path in sorted(metrics.glob("*.json"))
         ]
         if published := experiment.published.get(row):
             found.append({"row": row, "model": PUBLISHED, **published})
     return found
-
-
-def summary(metrics: dict[str, Any]) -> dict[str, Any]:
-    """What a table shows of an evaluation: size, accuracy in percent a protocol, whether it was audited."""
-    shown: dict[str, Any] = {key: metrics.get("cost", {}).get(key) for key in ("parameters", "flops")}
-    benchmarks = metrics.get("pairs", {}).get("benchmarks", {})
-    for benchmark, protocols in benchmarks.items():
-        for protocol, values in protocols.items():
-            name = protocol if len(benchmarks) == 1 else f"{benchmark}/{protocol}"
-            shown[name] = round(100 * values["accuracy"]["mean"], 2)
-    shown |= first_ranks(metrics)
-    shown["overlap"] = "audited" if metrics.get("auditable", True) else "not auditable"
-    return {key: value for key, value in shown.items() if value is not None}
-
-
-def first_ranks(metrics: dict[str, Any]) -> dict[str, float]:
-    """Rank 1, percent, of templates in galleries and among all distractors; means where there are several."""
-    templates = metrics.get("templates", {}).get("benchmarks", {}).values()
-    searches = metrics.get("searches", {}).get("benchmarks", {}).values()
-    galleries = [group["mean"]["cmc"] for found in templates for group in found["identification"].values()]
-    lists = [ways for found in searches for ways in found["lists"].values() if "among_distractors" in ways]
-    among = [ways["among_distractors"]["cmc"][-1] for ways in lists]
-    ranks = {
-        name: [cmc["rank_1"] for cmc in found if cmc.get("rank_1") is not None]
-        for name, found in {"templates_rank_1": galleries, "distractors_rank_1": among}.items()
-    }
-    return {name: round(100 * sum(values) / len(values), 2) for name, values in ranks.items() if values}
 
 
 def chosen_of(name: str, experiment: Experiment, rows: list[str] | None) -> list[str]:

@@ -68,6 +68,10 @@ class Run:
         """Where this group's datasets lie."""
         return Path("data/benchmarks" if self.benchmark else "data/prepared")
 
+    def say(self, text: str) -> None:
+        """What came out, in one line, to the person who watches."""
+        log.info("%s: %s", address_of(self.name, self.item, self.benchmark), text)
+
     def log(self, values: Mapping[str, float], step: int | None = None) -> None:
         """Numbers of one step, to tracking."""
         self.journal.metrics(values, step)

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import logging
-
 import pandas as pd
 import pyarrow as pa
 
 from pipeline import annotators, files, plugin, records, stage
 
-LOG = logging.getLogger(__name__)
 DEFAULT = ("truth", "pose")  # where an entry says nothing
 
 
@@ -33,9 +30,8 @@ def main(run: stage.Run) -> None:
     known = {name: int((best[name] != annotators.UNKNOWN).sum()) for name in annotators.ATTRIBUTES}
     run.metrics({"faces": len(best), "known": known, "cohorts": cohorts(best), "agreement": agreement})
     told = ", ".join(f"{attribute} {count:,}" for attribute, count in known.items())
-    address = stage.address_of("annotate", name, run.benchmark)
     place = run.prepared / "annotate" / name / "annotations.parquet"
-    LOG.info("%s: %s faces annotated (known: %s); see %s", address, f"{len(best):,}", told, place)
+    run.say(f"{len(best):,} faces annotated (known: {told}); see {place}")
 
 
 def cohorts(best: pd.DataFrame) -> dict[str, int]:

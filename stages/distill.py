@@ -9,7 +9,7 @@ from pipeline import model, stage
 from pipeline.contracts import LABELLED, UNLABELLED
 from pipeline.evaluate import agreement, verify
 from pipeline.loader import Faces
-from pipeline.train import assemble, epochs_of
+from pipeline.train import assemble, epochs_of, outcome
 from pipeline.train.student import Role, Roles, describe, distil, of_use, teacher_of
 
 
@@ -44,6 +44,7 @@ def main(run: stage.Run) -> None:
         alike = agreement.compare(trained, teacher, student.connector, validation, run.runtime)
         told["teacher_student"] = {k: v for k, v in alike.items() if k == "kl" or student.projects}
     run.metrics(told)
+    run.say(outcome(student.curves))
 
 
 def faces_of(run: stage.Run, dataset: str, known: bool) -> Faces | None:

@@ -8,7 +8,7 @@ from typing import Any
 import pyarrow as pa
 
 from pipeline import files, model, plugin, records, stage
-from pipeline.evaluate import figures, verification
+from pipeline.evaluate import figures, summary, verification
 from pipeline.evaluate.bench import ModelBench
 
 NOT_AUDITABLE = "overlap not auditable: nobody knows which people this model was trained on"
@@ -41,6 +41,8 @@ def main(run: stage.Run) -> None:
                 if protocol == "pairs" and result.tables:
                     verification.draw(out, result.tables["scores"], result.curves, bench.datasets)
     run.metrics(metrics)
+    shown = summary.of(metrics)
+    run.say(", ".join(f"{name} {value:,}" for name, value in shown.items() if isinstance(value, float)))
     for picture in sorted((run.prepared / "evaluate" / name).iterdir()):
         if picture.suffix in (".png", ".jpg"):
             run.figure(picture, f"evaluate/{picture.name}")

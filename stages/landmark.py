@@ -8,7 +8,7 @@ from pathlib import Path
 from pipeline import model, stage
 from pipeline.evaluate.landmarks import nme
 from pipeline.landmarks import LandmarkNet
-from pipeline.train import assemble, epochs_of, heatmaps, schedule
+from pipeline.train import assemble, epochs_of, heatmaps, outcome, schedule
 from pipeline.train.checkpoint import seed_all
 
 KNOWN = ("points68", "box")
@@ -23,9 +23,7 @@ def main(run: stage.Run) -> None:
         return
     faces = assemble.faces(run.prepared, dataset, run.runtime.cache_gb, needs_identity=False, known=KNOWN)
     if not len(faces):
-        raise ValueError(
-            f"{faces.folder}: no face has 68 landmarks; data.landmarked must name a set with them"
-        )
+        raise ValueError(f"{faces.folder}: no face has 68 landmarks; data.landmarked should name others")
     spec = model.ModelSpec(
         name="landmark",
         kind="landmark",
@@ -55,6 +53,7 @@ def main(run: stage.Run) -> None:
     )
     model.save(FOLDER, spec, net)
     run.metrics({"faces": len(faces), "epochs": spec.epochs, "last": curves[-1], "curves": curves})
+    run.say(outcome(curves))
 
 
 def validator(

@@ -30,8 +30,7 @@ def main(run: stage.Run) -> None:
     faces = {name: read(run, recogniser, name, at, name in known) for name, at in every.items()}
     learnt, tested = ([faces[name] for name in group] for group in (training, protected))
     validated = [each for each in tested if each.dataset == roles["validation"]]
-    benchmarks = [each for each in tested if each.dataset in roles["benchmarks"]]
-    passes = [(learnt, tested), (validated, benchmarks)]
+    passes = [(learnt, tested), (validated, [each for each in tested if each.dataset in roles["benchmarks"]])]
 
     held_out = impostors.held_out(Path(settings["model"]))
     kinds = sorted({kind for each in passes for kind in overlap.kinds(*each)}, reverse=True)
@@ -43,11 +42,12 @@ def main(run: stage.Run) -> None:
     with files.writing_dir(OUT / "evidence") as folder:
         numbers = evidence.write(folder, limits, matches, bounds, rows, every)
     records.write_parquet(OUT / "exclusions.parquet", pa.Table.from_pylist(rows, EXCLUSIONS))
-    settings = {**settings, "held_out": None if held_out is None else len(held_out)}
     removed = overlap.summary(rows, [*learnt, *validated])
     for name, counts in removed.items():
         counts |= overlap.expected(name, matches, limits, settings["mutual_rate"])
         counts["roles"] = [role for role in (*TRAINING, "validation") if roles[role] == name]
+        run.say(f"{name}: removed {overlap.told(counts)}")
+    settings["held_out"] = None if held_out is None else len(held_out)
     run.metrics({**settings, **numbers, "removed": removed})
     for name in ("similarity.png", "removed.png"):
         run.figure(OUT / "evidence" / name, f"overlap/{name}")

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from pipeline import files, records, stage
-from pipeline.train import assemble, epochs_of
+from pipeline.train import assemble, epochs_of, outcome
 
 FOLDER = Path("data/models/scout")
 
@@ -50,6 +50,7 @@ def main(run: stage.Run) -> None:
             "curves": trained.curves,
         }
     )
+    run.say(outcome(trained.curves))
 
 
 def holdout(folder: Path, share: float, seed: int) -> list[str]:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from pipeline import model, stage
-from pipeline.train import assemble, epochs_of
+from pipeline.train import assemble, epochs_of, outcome
 
 
 def main(run: stage.Run) -> None:
@@ -37,6 +37,7 @@ def main(run: stage.Run) -> None:
             "curves": trained.curves,
         }
     )
+    run.say(outcome(trained.curves))
 
 
 def validator(run: stage.Run) -> Callable[[model.Recogniser], Mapping[str, float]] | None:

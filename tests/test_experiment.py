@@ -57,29 +57,6 @@ def test_a_workspace_holds_the_project_and_the_changed_params(tmp_path, monkeypa
     assert sorted(path.name for path in (folder / "pipeline").iterdir()) == ["b.py"]
 
 
-def test_a_summary_has_an_accuracy_a_protocol_and_says_what_could_not_be_audited():
-    metrics = {
-        "auditable": False,
-        "cost": {"parameters": 5, "flops": None},
-        "pairs": {"benchmarks": {"lfw": {"pairs": {"accuracy": {"mean": 0.98831}}}}},
-    }
-    assert experiment.summary(metrics) == {"parameters": 5, "pairs": 98.83, "overlap": "not auditable"}
-
-
-def test_a_summary_has_the_first_ranks_of_templates_and_distractors():
-    groups = {name: {"mean": {"cmc": {"rank_1": share}}} for name, share in (("ijbb", 0.5), ("ijbc", 0.75))}
-    lists = {
-        "camera": {"in_gallery": {}},
-        "far": {"among_distractors": {"cmc": [{"rank_1": 1}, {"rank_1": 0.25}]}},
-    }
-    metrics = {
-        "templates": {"benchmarks": {"ijb": {"identification": groups}, "ytf": {"identification": {}}}},
-        "searches": {"benchmarks": {"mega": {"lists": lists}}},
-    }
-    shown = experiment.summary(metrics)
-    assert shown == {"templates_rank_1": 62.5, "distractors_rank_1": 25.0, "overlap": "audited"}
-
-
 def test_models_are_compared_on_the_pairs_of_all_rows(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "experiments").mkdir()

@@ -280,3 +280,10 @@ def summary(rows: Sequence[Mapping[str, Any]], training: Sequence[Faces]) -> dic
             **{f"by_{reason}": count for reason, count in reasons.items()},
         }  # fmt: skip
     return answer
+
+
+def told(counts: Mapping[str, Any]) -> str:
+    """ "3 of 40 people, 12 of 160 faces" from one set's part of a summary."""
+    return ", ".join(
+        f"{counts[f'removed_{what}']:,} of {counts[what]:,} {what}" for what in ("people", "faces")
+    )

@@ -25,6 +25,7 @@ class FakeRun:
     figures: dict = field(default_factory=dict)
     artifacts: dict = field(default_factory=dict)
     logged: list = field(default_factory=list)
+    said: list = field(default_factory=list)
     steps: float = 0
 
     @property
@@ -34,6 +35,9 @@ class FakeRun:
     def metrics(self, values):
         json.dumps(values, allow_nan=False)  # what is not JSON is refused, as by the file
         self.told = dict(values)
+
+    def say(self, text):
+        self.said.append(text)
 
     def log(self, values, step=None):
         self.logged.append((step, dict(values)))

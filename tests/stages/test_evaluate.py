@@ -39,6 +39,7 @@ def test_what_comes_out(run):
         {"test": "aligned"},
     )
     assert run.told["auditable"]
+    assert run.said == [f"mixed {round(100 * found['accuracy']['mean'], 2)}"]
     assert "audit" not in run.told
     assert [row["batch"] for row in run.side["cost"]["milliseconds"]] == [1, 2]
     drawn = ("det.png", "hardest.jpg", "pairs_roc.png", "scores.png")

@@ -84,6 +84,8 @@ def test_finds_people_by_name_and_by_embedding(run):
     assert loader.exclusions(OUT / "exclusions.parquet", "home") == set(home.index)
     assert run.told["removed"]["home"]["by_name"] == 4
     assert run.told["held_out"] is None
+    people = table[table["dataset"] == "home"]["identity"].nunique()
+    assert f"home: removed {people} of 40 people, {len(home)} of 160 faces" in run.said
     assert set(run.figures) == {"overlap/similarity.png", "overlap/removed.png"}
 
 

@@ -40,6 +40,8 @@ def test_excluded_people_are_not_trained_on_and_all_is_written():
     curves = done.told["curves"]
     assert [entry["epoch"] for entry in curves] == [0, 1, 2]
     assert done.told["last"] == curves[-1]
+    (line,) = done.said
+    assert line.startswith(f"3 epochs, recognition {curves[-1]['recognition']:.4g}, loss ")
     assert 0.0 <= curves[-1]["validation/accuracy"] <= 1.0
     assert curves[-1]["recognition"] < curves[0]["recognition"]
     assert done.steps == 3 * 3
