@@ -124,7 +124,7 @@ def example(command: str) -> str:
     return f"For example: python -m pipeline {command}"
 
 
-@app.command(epilog=example("run worlds world_112"))
+@app.command(epilog=example("run worlds world_118"))
 def run(
     name: Annotated[str, typer.Argument(help="experiments/NAME.yaml")],
     rows: Annotated[list[str] | None, typer.Argument(help="rows of it; all without")] = None,
@@ -170,6 +170,8 @@ def compare(
 
     try:
         show(comparison_table(name, experiment.compare(name, first, others, row or None)))
+        for model in experiment.not_auditable(name, [first, *others], row or None):
+            log.warning("%s: overlap not auditable, its training people are unknown", model)
     except experiment.ExperimentError as error:
         log.error("%s", error)
         raise typer.Exit(2) from error

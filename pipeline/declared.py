@@ -125,14 +125,17 @@ def flatten(value: Any, prefix: str = "") -> dict[str, Any]:
 
 
 def read_lock() -> dict[str, Any]:
-    """Stage address -> its entry of dvc.lock; empty before the first run."""
+    """Stage address -> its entry of dvc.lock, of stages that dvc.yaml still has; empty before the first run.
+
+    DVC keeps the entries of stages that are gone (another dataset's, another model's).
+    """
     import yaml
 
     if not LOCK.exists():
         return {}
     loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
     content = yaml.load(LOCK.read_text(), Loader=loader) or {}
-    return dict(content.get("stages", {}))
+    return {address: content["stages"][address] for address in addresses() if address in content["stages"]}
 
 
 def inside(path: str, folder: str) -> bool:

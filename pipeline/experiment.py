@@ -7,18 +7,20 @@ computed once, and nothing of the project's own tree is touched.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import logging
 import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import yaml
 
-from pipeline import files, params, plugin
+from pipeline import files, guard, journal, params, plugin
 from pipeline.evaluate import summary
 from pipeline.params.rows import FOLDER, Experiment, ExperimentError, apply, read
 
@@ -67,6 +69,7 @@ def workspace(name: str, row: str, experiment: Experiment) -> Path:
     changed = yaml.safe_dump(apply(values, changes), sort_keys=False)
     files.write_text(folder / "params.yaml", changed)
     _link_raw(folder, experiment.raw)
+    files.write_json(folder / journal.CODE, journal.git_state())
     files.write_text(
         folder / ".dvc" / "config.local",
         f"[core]\n    no_scm = true\n[cache]\n    dir = {(Path('.dvc') / 'cache').resolve()}\n",
@@ -100,11 +103,25 @@ def run(name: str, rows: list[str] | None = None) -> list[dict[str, Any]]:
     experiment = load(name)
     chosen = chosen_of(name, experiment, rows)
     ready(name, experiment, chosen)
-    for row in chosen:
-        folder = workspace(name, row, experiment)
-        log.info("%s/%s in %s", name, row, folder)
-        _dvc_repro(folder, experiment.targets, environment(name, row))
+    with contextlib.ExitStack() as held:
+        for row in chosen:
+            held.enter_context(_alone(name, row))
+        folders = {row: workspace(name, row, experiment) for row in chosen}  # all of them from the same code
+        for row, folder in folders.items():
+            log.info("%s/%s in %s", name, row, folder)
+            _dvc_repro(folder, experiment.targets, environment(name, row))
     return table(name)
+
+
+@contextlib.contextmanager
+def _alone(name: str, row: str) -> Iterator[None]:
+    """One run of a row at a time: another would change the files under it."""
+    lock = WORKSPACES / name / row / ".ckpt" / "locks" / "experiment.lock"
+    try:
+        with guard.only_copy(lock, f"experiment {name}/{row}", 0):
+            yield
+    except guard.BusyError as error:
+        raise ExperimentError(str(error)) from error
 
 
 def ready(name: str, experiment: Experiment, chosen: list[str]) -> None:
@@ -158,14 +175,25 @@ def compare(name: str, first: str, others: list[str], rows: list[str] | None = N
 
     People of different rows are different people; the interval is that of a vertex bootstrap over them.
     """
-    from pipeline.evaluate import intervals
+    from pipeline.evaluate import intervals, means
 
     chosen = chosen_of(name, load(name), rows)
-    base = _scores(name, first, chosen)
+    base, found = _scores(name, first, chosen), []
+    for other in others:
+        scores = _scores(name, other, chosen)
+        lines = intervals.compare(base, scores) + means.compare(base, scores)
+        found += [{"first": first, "second": other, **line} for line in lines]
+    return found
+
+
+def not_auditable(name: str, models: list[str], rows: list[str] | None = None) -> list[str]:
+    """Those of the models of which nobody knows on whom they were trained."""
+    folders = [WORKSPACES / name / row / "data/metrics/evaluate" for row in chosen_of(name, load(name), rows)]
+    told = {model: [folder / f"{model}.json" for folder in folders] for model in models}
     return [
-        {"first": first, "second": other, **row}
-        for other in others
-        for row in intervals.compare(base, _scores(name, other, chosen))
+        model
+        for model, paths in told.items()
+        if not all(json.loads(path.read_text()).get("auditable", True) for path in paths if path.exists())
     ]
 
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
@@ -69,8 +70,24 @@ def write_text(path: str | Path, text: str) -> None:
 
 
 def write_json(path: str | Path, value: Any) -> None:
-    """Sorted keys, two spaces: the same value gives the same bytes. NaN is refused."""
-    write_text(path, json.dumps(value, indent=2, sort_keys=True, allow_nan=False) + "\n")
+    """Sorted keys, two spaces: the same value gives the same bytes. NaN and infinities are refused by key."""
+    try:
+        text = json.dumps(value, indent=2, sort_keys=True, allow_nan=False)
+    except ValueError as error:
+        raise ValueError(f"{path}: {_not_finite(value) or error}") from error
+    write_text(path, text + "\n")
+
+
+def _not_finite(value: Any, key: str = "") -> str:
+    """'a.b[2] is nan' of the first number that is none; "" without."""
+    if isinstance(value, float) and not math.isfinite(value):
+        return f"{key or 'the value'} is {value}"
+    items: list[tuple[str, Any]] = []
+    if isinstance(value, Mapping):
+        items = [(f"{key}.{name}" if key else str(name), inner) for name, inner in value.items()]
+    elif isinstance(value, list | tuple):
+        items = [(f"{key}[{place}]", inner) for place, inner in enumerate(value)]
+    return next(filter(None, (_not_finite(inner, name) for name, inner in items)), "")
 
 
 def read_json(path: str | Path) -> Any:

@@ -26,6 +26,7 @@ from pipeline import files, guard
 
 log = logging.getLogger(__name__)
 SWITCH = "LIKENESS_TRACKING"  # on | later (keep, send nothing) | off
+CODE = Path(".code.json")  # of a workspace whose code was copied: what `git_state` said where it came from
 SAMPLE = 10.0  # seconds between system metrics
 
 
@@ -202,7 +203,12 @@ def group() -> str:
 
 
 def git_state() -> dict[str, str]:
-    """The commit, and whether tracked files differ from it; nothing outside a repository."""
+    """The commit, and whether tracked files differ from it; nothing outside a repository.
+
+    A workspace of copied files says in CODE which ones these are.
+    """
+    if CODE.exists():
+        return dict(json.loads(CODE.read_text()))
     try:
         head = _git("rev-parse", "HEAD")
         return {"git.revision": head, "git.dirty": str(bool(_git("status", "--porcelain", "-uno"))).lower()}

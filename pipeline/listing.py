@@ -131,6 +131,8 @@ def comparison_table(title: str, rows: Sequence[Mapping[str, Any]]) -> Table:
 
 
 def difference(row: Mapping[str, Any]) -> str:
+    if row["low"] is None:
+        return escape(f"{100 * row['difference']:+.1f} [too few people]")
     low, high = 100 * row["low"], 100 * row["high"]
     star = " *" if low > 0 or high < 0 else ""
     return escape(f"{100 * row['difference']:+.1f} [{low:.1f}, {high:.1f}]{star}")

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import io
 import shutil
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import MethodType
@@ -193,14 +193,15 @@ def save(
     net: Recogniser | LandmarkNet,
     head: Head | None = None,
     classes: Sequence[str] = (),
+    extras: Sequence[Callable[[Path], None]] = (),
 ) -> None:
-    """Write a model folder, whole or not at all."""
+    """Write a model folder, whole or not at all; `extras` write what else belongs into it."""
     if isinstance(net, Recogniser) and net.side is not None:
         spec = spec.model_copy(update={"landmark": True, "side": net.spec.side})
     if head is not None:
         spec = spec.model_copy(update={"classes": len(head.weight)})
-        if len(classes) != len(head.weight):
-            raise ModelError(f"{folder}: {len(classes)} class names for a head of {len(head.weight)} classes")
+        if (count := len(head.weight)) != len(classes):
+            raise ModelError(f"{folder}: {len(classes)} class names for a head of {count} classes")
     with files.writing_dir(folder) as aside:
         files.write_json(aside / "spec.json", spec.model_dump(mode="json"))
         files.write_json(aside / "code.json", _code(spec))
@@ -210,6 +211,8 @@ def save(
         if head is not None:
             files.write_bytes(aside / "head.pt", _bytes(head))
             files.write_json(aside / "classes.json", list(classes))
+        for extra in extras:
+            extra(aside)
 
 
 def _code(spec: ModelSpec) -> dict[str, str]:
@@ -267,8 +270,7 @@ def load_landmark(folder: Path | str) -> tuple[ModelSpec, LandmarkNet]:
         raise ModelError(f"{folder} holds a {spec.kind} model, not a landmark net")
     net = build_landmark(spec)
     _fill(net, Path(folder) / "weights.pt")
-    net.eval()
-    return spec, net
+    return spec, net.eval()
 
 
 def _foreign(spec: ModelSpec, weights: Path) -> Recogniser:
@@ -278,10 +280,8 @@ def _foreign(spec: ModelSpec, weights: Path) -> Recogniser:
 
 def _bytes(net: nn.Module) -> bytes:
     """The float32 state dict, the same bytes for the same weights whatever their device or memory layout."""
-    state: Mapping[str, Tensor] = net.state_dict()
-    plain = {name: _plain(value) for name, value in state.items()}
     buffer = io.BytesIO()
-    torch.save(plain, buffer)
+    torch.save({name: _plain(value) for name, value in net.state_dict().items()}, buffer)
     return buffer.getvalue()
 
 

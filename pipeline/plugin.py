@@ -59,9 +59,24 @@ def meaning(family: str, name: str) -> str:
 
 
 def meanings(**chosen: str | None) -> dict[str, str]:
-    """Family/name -> `meaning`: of the plugin chosen in a family, and of what it shares with its siblings."""
-    given = [(family, stem) for family, name in chosen.items() if name for stem in ("__init__", name)]
+    """Family/name -> `meaning`: of the plugin chosen in a family, and of what it imports of that family."""
+    given = [(family, stem) for family, name in chosen.items() if name for stem in _reached(family, name)]
     return {f"{family}/{stem}": meaning(family, stem) for family, stem in given}
+
+
+def _reached(family: str, name: str) -> list[str]:
+    """The family's files whose code plugin `name` runs: its own, the shared one, siblings they import."""
+    found, waiting = [], [name, "__init__"]
+    while waiting:
+        if (stem := waiting.pop()) in found:
+            continue
+        found.append(stem)
+        for node in ast.walk(ast.parse((ROOT / family / f"{stem}.py").read_text())):
+            if isinstance(node, ast.ImportFrom) and (node.module or "").startswith(f"pipeline.{family}"):
+                inner = (node.module or "").removeprefix(f"pipeline.{family}").lstrip(".")
+                stems = [inner] if inner else [alias.name for alias in node.names]
+                waiting += [each for each in stems if (ROOT / family / f"{each}.py").exists()]
+    return sorted(found)
 
 
 def _is_text(line: ast.stmt) -> bool:

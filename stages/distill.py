@@ -39,6 +39,8 @@ def main(run: stage.Run) -> None:
     told: dict[str, Any] = {"epochs": epochs, "last": student.curves[-1], "curves": student.curves}
     learnt = of_use(entry, params, roles)
     told["faces"] = {role.dataset: len(role.faces) for role in learnt.values()}
+    heads = {"teacher": teacher.head, "student": student.head}
+    told["scale"] = {who: float(getattr(head, "s", 1.0)) for who, head in heads.items() if head is not None}
     told["identities"] = len(roles[LABELLED].faces.classes) if LABELLED in learnt else 0
     if validation is not None:
         alike = agreement.compare(trained, teacher, student.connector, validation, run.runtime)

@@ -41,8 +41,7 @@ def main(run: stage.Run) -> None:
                 if protocol == "pairs" and result.tables:
                     verification.draw(out, result.tables["scores"], result.curves, bench.datasets)
     run.metrics(metrics)
-    shown = summary.of(metrics)
-    run.say(", ".join(f"{name} {value:,}" for name, value in shown.items() if isinstance(value, float)))
+    run.say(summary.line(metrics))
     for picture in sorted((run.prepared / "evaluate" / name).iterdir()):
         if picture.suffix in (".png", ".jpg"):
             run.figure(picture, f"evaluate/{picture.name}")

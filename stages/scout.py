@@ -38,8 +38,11 @@ def main(run: stage.Run) -> None:
         bar=run.progress,
         validate=None,
     )
-    trained.save(FOLDER, faces.classes)
-    files.write_json(FOLDER / "holdout.json", {"dataset": labelled, "identities": held_out})
+
+    def keep(folder: Path) -> None:
+        files.write_json(folder / "holdout.json", {"dataset": labelled, "identities": held_out})
+
+    trained.save(FOLDER, faces.classes, keep)
     run.metrics(
         {
             "faces": len(faces),

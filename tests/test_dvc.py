@@ -27,7 +27,6 @@ EXEMPT = {
     "pipeline/runtime.py": "where to run; by rule it changes nothing beyond rounding",
     "pipeline/plugin.py": "finds a file by its name; the file found is a dependency",
     "pipeline/files.py": "puts the bytes that it is given into place",
-    "pipeline/sizes.py": "looks up a declared parameter",
     "pipeline/strict.py": "refuses unknown params, computes nothing",
 }
 READ = {"pipeline/report/html.py": "pipeline/report/templates"}  # code -> the folder of what it reads

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 import yaml
 
-from pipeline import experiment
+from pipeline import experiment, files, guard
 
 
 def test_apply_replaces_a_map_whole_and_leaves_the_original():
@@ -52,6 +52,7 @@ def test_a_workspace_holds_the_project_and_the_changed_params(tmp_path, monkeypa
     folder = experiment.workspace("e", "r", row)
     assert yaml.safe_load((folder / "params.yaml").read_text()) == {"size": "smoke"}
     assert (folder / "data/raw/faces/raw.tar").resolve() == tmp_path / "raw.tar"
+    assert files.read_json(folder / ".code.json") == {}  # nothing has been committed
     (tmp_path / "pipeline" / "a.py").rename(tmp_path / "pipeline" / "b.py")
     folder = experiment.workspace("e", "r", row)
     assert sorted(path.name for path in (folder / "pipeline").iterdir()) == ["b.py"]
@@ -83,6 +84,43 @@ def test_models_are_compared_on_the_pairs_of_all_rows(tmp_path, monkeypatch):
     assert (found["pairs"], found["people"]) == (40, 20)
     with pytest.raises(experiment.ExperimentError, match=r"e has no row 'rr'.*'r'"):
         experiment.compare("e", "poor", ["good"], ["rr"])
+
+
+def test_two_lists_of_a_benchmark_have_a_mean(tmp_path, monkeypatch):
+    monkeypatch.setattr(experiment, "load", lambda name: experiment.Experiment(title="t", rows={"r": {}}))
+    people = [f"p{i // 2}" for i in range(40)]
+    frame = pd.DataFrame({"benchmark": "b", "fold": 0, "same": [True, False] * 20, "correct": True})
+    frame["a"] = frame["b"] = frame["person_a"] = frame["person_b"] = people
+    table = pd.concat([frame.assign(protocol=name) for name in ("front", "wild")])
+    monkeypatch.setattr(experiment, "_scores", lambda name, model, rows: table)
+    found = experiment.compare("e", "one", ["same"])
+    assert [row["protocol"] for row in found] == ["front", "wild", "mean of 2 lists"]
+    assert [row["second"] for row in found] == ["same"] * 3
+
+
+def test_models_that_nobody_can_audit_are_named(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(experiment, "load", lambda name: experiment.Experiment(title="t", rows={"r": {}}))
+    for model, auditable in (("ours", True), ("foreign", False)):
+        files.write_json(f".experiments/e/r/data/metrics/evaluate/{model}.json", {"auditable": auditable})
+    assert experiment.not_auditable("e", ["ours", "foreign"]) == ["foreign"]
+
+
+def test_a_row_runs_once_at_a_time_and_rows_share_their_code(tmp_path, monkeypatch):
+    """All workspaces are made before the first row runs; another process's row is refused."""
+    monkeypatch.chdir(tmp_path)
+    rows = experiment.Experiment(title="t", rows={"r": {}, "s": {}})
+    done = []
+    monkeypatch.setattr(experiment, "load", lambda name: rows)
+    monkeypatch.setattr(experiment, "ready", lambda *given: None)
+    monkeypatch.setattr(experiment, "workspace", lambda name, row, rows: done.append(row) or row)
+    monkeypatch.setattr(experiment, "_dvc_repro", lambda folder, targets, env: done.append(f"run {folder}"))
+    experiment.run("e")
+    assert done == ["r", "s", "run r", "run s"]
+    with guard.only_copy(tmp_path / ".experiments/e/s/.ckpt/locks/experiment.lock", "it", 0):
+        with pytest.raises(experiment.ExperimentError, match="experiment e/s is busy"):
+            experiment.run("e", ["s"])
+        experiment.run("e", ["r"])
 
 
 @pytest.mark.parametrize("kind", ["folder", "file"])

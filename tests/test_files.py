@@ -53,5 +53,6 @@ def test_json_is_the_same_bytes_and_refuses_nan(tmp_path):
     files.write_json(tmp_path / "a", {"b": 1, "a": 2})
     files.write_json(tmp_path / "b", {"a": 2, "b": 1})
     assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes()
-    with pytest.raises(ValueError, match="not JSON compliant"):
-        files.write_json(tmp_path / "a", {"a": float("nan")})
+    with pytest.raises(ValueError, match=r"/a: b\.c\[1\] is nan"):
+        files.write_json(tmp_path / "a", {"a": 1.0, "b": {"c": [0.0, float("nan")]}})
+    assert files.read_json(tmp_path / "a") == {"a": 2, "b": 1}

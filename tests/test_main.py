@@ -119,11 +119,16 @@ def test_differences_are_points_and_starred_where_zero_is_outside():
         {**same, "second": "kd", "protocol": "lfw", "difference": 0.0123, "low": 0.001, "high": 0.02},
         {**same, "second": "fm", "protocol": "lfw", "difference": -0.01, "low": -0.03, "high": 0.01},
     ]
+    few = {**same, "second": "kd", "protocol": "tiny", "difference": 0.5, "low": None, "high": None}
+    rows += [few, {**few, "second": "fm"}]
     table = comparison_table("t", rows)
     assert [column.header for column in table.columns][4:] == ["kd - alone", "fm - alone"]
     cells = [next(iter(column.cells)) for column in table.columns]
     assert cells[:4] == ["lfw", "lfw", "6000", "5749"]
     assert [cell.replace("\\", "") for cell in cells[4:]] == ["+1.2 [0.1, 2.0] *", "-1.0 [-3.0, 1.0]"]
+    assert [list(column.cells)[1].replace("\\", "") for column in table.columns[4:]] == [
+        "+50.0 [too few people]"
+    ] * 2
 
 
 @pytest.mark.parametrize(

@@ -22,6 +22,7 @@ def test_of_a_recogniser_with_a_landmark_net(landmark, tmp_path):
     model.save(tmp_path / "m", described, net, model.build_head(described), ["ann", "bob", "cy"])
     names = {"backbones": "ir", "convs": "dynamic_group", "heads": "cosface", "landmarks": "fan"}
     pairs = [(f, n) for f, name in names.items() for n in (name, "__init__")]
+    pairs.append(("convs", "plain"))  # some of its convolutions are plain ones
     assert code_of(tmp_path / "m") == {f"{f}/{n}": plugin.meaning(f, n) for f, n in pairs}
 
 

@@ -11,6 +11,7 @@ import time
 from pathlib import Path
 
 import pytest
+import yaml
 
 from pipeline import declared, files, guard, runtime, stage
 
@@ -118,6 +119,13 @@ LOCK = {
         "params": {"params.yaml": {"train.t": {"seed": 1}}},
     },
 }
+
+
+def test_stages_that_are_gone_from_dvc_yaml_are_gone_from_the_lock(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "dvc.lock").write_text(yaml.safe_dump({"schema": "2.0", "stages": {"old": {}, "crop": {}}}))
+    monkeypatch.setattr(declared, "addresses", lambda: ["crop", "new"])
+    assert declared.read_lock() == {"crop": {}}
 
 
 def test_upstream_params_follow_the_lock_through_files_and_folders():

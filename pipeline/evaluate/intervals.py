@@ -39,10 +39,11 @@ class Pairs:
     a: npt.NDArray[np.int64]
     b: npt.NDArray[np.int64]
     same: npt.NDArray[np.bool_]
+    among: int = 0  # people to draw from, where they are more than those of the list
 
     @property
     def people(self) -> int:
-        return int(max(self.a.max(initial=-1), self.b.max(initial=-1)) + 1)
+        return max(self.among, int(max(self.a.max(initial=-1), self.b.max(initial=-1)) + 1))
 
     def drawn(self, draws: int, seed: int, block: int) -> Iterator[npt.NDArray[np.int64]]:
         """Blocks (draws, people) of how often each person is drawn; the same seed gives the same draws."""
@@ -211,7 +212,7 @@ def paired(
     """
     both = np.stack([np.asarray(first, bool), np.asarray(second, bool)])
     sampled = np.subtract(*accuracy_draws(both, pairs, draws, seed)[::-1])
-    return {**_tested(float(both[1].mean() - both[0].mean()), sampled), **_size(pairs)}
+    return {**tested(float(both[1].mean() - both[0].mean()), sampled), **_size(pairs)}
 
 
 def paired_tar(
@@ -231,15 +232,16 @@ def paired_tar(
     rows = []
     for row, far in enumerate(fars):
         mine, other = (curves.tar_at_far(curve, far) for curve in found)
-        tested: dict[str, Any] = dict.fromkeys(("difference", "low", "high", "p"))
+        answer: dict[str, Any] = dict.fromkeys(("difference", "low", "high", "p"))
         if mine["tar"] is not None:
-            tested = _tested(other["tar"] - mine["tar"], sampled[1][row] - sampled[0][row])
+            answer = tested(other["tar"] - mine["tar"], sampled[1][row] - sampled[0][row])
         told = {"far": far, "supported": mine["supported"], "note": mine["note"]}
-        rows.append({**told, **tested, **_size(pairs)})
+        rows.append({**told, **answer, **_size(pairs)})
     return rows
 
 
-def _tested(difference: float, sampled: Float[np.ndarray, " draws"]) -> dict[str, Any]:
+def tested(difference: float, sampled: Float[np.ndarray, " draws"]) -> dict[str, Any]:
+    """The difference with the interval and two-sided p of its draws."""
     low, high = interval(sampled) or (None, None)
     usable = sampled[np.isfinite(sampled)]
     side = min((usable <= 1e-12).sum(), (usable >= -1e-12).sum())
@@ -262,19 +264,23 @@ def compare(
     The tables have KEYS, same, correct, person_a and person_b; pairs that only one scored are left out
     and counted, whichever it was.
     """
-    keys = [*KEYS, "again"]  # a list may hold a pair twice
-    first, second = (table.assign(again=table.groupby(KEYS).cumcount()) for table in (first, second))
-    table = first.merge(second[[*keys, "correct"]], on=keys, suffixes=("", "_second"), validate="one_to_one")
     rows = []
-    for (benchmark, protocol), part in table.groupby(["benchmark", "protocol"], sort=True):
+    for (benchmark, protocol), part in both(first, second).groupby(["benchmark", "protocol"], sort=True):
         codes, _ = pd.factorize(pd.concat([part["person_a"], part["person_b"]], ignore_index=True))
         half = len(part)
         pairs = Pairs(codes[:half], codes[half:], part["same"].to_numpy(bool))
         result = paired(
             part["correct"].to_numpy(bool), part["correct_second"].to_numpy(bool), pairs, draws, seed
         )
-        both = pd.concat([first[KEYS], second[KEYS]])
-        listed = (both["benchmark"] == benchmark) & (both["protocol"] == protocol)
+        every = pd.concat([first[KEYS], second[KEYS]])
+        listed = (every["benchmark"] == benchmark) & (every["protocol"] == protocol)
         left_out = int(listed.sum()) - 2 * half
         rows.append({"benchmark": benchmark, "protocol": protocol, **result, "left_out": left_out})
     return rows
+
+
+def both(first: pd.DataFrame, second: pd.DataFrame) -> pd.DataFrame:
+    """The pairs that both tables have: the first one's rows, with `correct_second`."""
+    keys = [*KEYS, "again"]  # a list may hold a pair twice
+    first, second = (table.assign(again=table.groupby(KEYS).cumcount()) for table in (first, second))
+    return first.merge(second[[*keys, "correct"]], on=keys, suffixes=("", "_second"), validate="one_to_one")

@@ -18,6 +18,13 @@ def of(metrics: dict[str, Any]) -> dict[str, Any]:
     return {key: value for key, value in shown.items() if value is not None}
 
 
+def line(metrics: dict[str, Any]) -> str:
+    """The accuracies, and whether they mean what they seem to."""
+    shown = of(metrics)
+    told = [f"{name} {value}" for name, value in shown.items() if isinstance(value, float)]
+    return ", ".join(told if shown["overlap"] == "audited" else [*told, f"overlap {shown['overlap']}"])
+
+
 def first_ranks(metrics: dict[str, Any]) -> dict[str, float]:
     """Rank 1, percent, of templates in galleries and among all distractors; means where there are several."""
     templates = metrics.get("templates", {}).get("benchmarks", {}).values()

@@ -158,10 +158,10 @@ class Trained:
     clusters: Any  # a clustering objective with `save(folder)`, or None
     curves: Curves
 
-    def save(self, folder: Path, classes: list[str]) -> None:
-        model.save(folder, self.spec, self.recogniser, self.head, classes)
-        if self.clusters is not None:
-            self.clusters.save(folder)
+    def save(self, folder: Path, classes: list[str], *extras: Callable[[Path], None]) -> None:
+        """The model's folder, whole or not at all; `extras` as in `model.save`."""
+        also = [*extras] if self.clusters is None else [self.clusters.save, *extras]
+        model.save(folder, self.spec, self.recogniser, self.head, classes, also)
 
 
 def classifier(

@@ -24,3 +24,9 @@ def test_a_summary_has_the_first_ranks_of_templates_and_distractors():
     }
     shown = summary.of(metrics)
     assert shown == {"templates_rank_1": 62.5, "distractors_rank_1": 25.0, "overlap": "audited"}
+
+
+def test_a_line_says_what_can_not_be_audited():
+    metrics = {"pairs": {"benchmarks": {"lfw": {"pairs": {"accuracy": {"mean": 0.98831}}}}}}
+    assert summary.line(metrics) == "pairs 98.83"
+    assert summary.line({**metrics, "auditable": False}) == "pairs 98.83, overlap not auditable"

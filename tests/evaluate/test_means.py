@@ -1,0 +1,62 @@
+"""The mean over a benchmark's lists, against draws that are made pair by pair."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from pipeline.evaluate import means
+
+
+def tables(seed=0, people=30):
+    """Two models on two lists of the same people; the second list knows some of them only."""
+    rng = np.random.default_rng(seed)
+    parts = []
+    for name, known in (("front", people), ("wild", people // 2)):
+        a = rng.integers(0, known, 300)
+        b = np.where(np.arange(300) % 2, a, (a + rng.integers(1, known, 300)) % known)
+        part = pd.DataFrame({"benchmark": "test", "protocol": name, "fold": 0, "same": a == b})
+        part["a"], part["b"] = [f"{i}/{k}" for k, i in enumerate(a)], [f"{i}/{k}b" for k, i in enumerate(b)]
+        part["person_a"], part["person_b"] = a, b
+        parts.append(part)
+    table = pd.concat(parts, ignore_index=True)
+    return [table.assign(correct=rng.random(len(table)) < share) for share in (0.7, 0.8)]
+
+
+def test_against_draws_made_one_by_one():
+    first, second = tables()
+    (row,) = means.compare(first, second, 200, 3)
+    codes, people = pd.factorize(pd.concat([first["person_a"], first["person_b"]], ignore_index=True))
+    a, b = codes[: len(first)], codes[len(first) :]
+    rng, found = np.random.default_rng(3), []
+    for _ in range(200):
+        drawn = rng.multinomial(len(people), np.full(len(people), 1 / len(people)))
+        weight = np.where(first["same"], drawn[a], drawn[a] * drawn[b])
+        lists = []
+        for name in ("front", "wild"):
+            gain = 0.0
+            for same in (True, False):
+                rows = ((first["protocol"] == name) & (first["same"] == same)).to_numpy()
+                share = rows.sum() / (first["protocol"] == name).sum()
+                gap = second["correct"].to_numpy(float) - first["correct"].to_numpy(float)
+                gain += share * (weight[rows] * gap[rows]).sum() / weight[rows].sum()
+            lists.append(gain)
+        found.append(np.mean(lists))
+    assert (row["low"], row["high"]) == pytest.approx(np.quantile(found, [0.025, 0.975]))
+    gap = second["correct"].astype(float) - first["correct"].astype(float)
+    per_list = gap.groupby(first["protocol"]).mean()
+    assert row["difference"] == pytest.approx(np.mean(per_list))
+    assert (row["protocol"], row["pairs"], row["people"]) == ("mean of 2 lists", 600, 30)
+
+
+def test_one_list_has_no_mean():
+    first, second = (table[table["protocol"] == "front"] for table in tables())
+    assert means.compare(first, second, 20, 0) == []
+
+
+def test_a_list_twice_tells_no_more_than_once():
+    """Copies of one list: the interval of their mean is that of the one, not a narrower one."""
+    first, second = (table[table["protocol"] == "front"] for table in tables())
+    twice = [pd.concat([table, table.assign(protocol="again")]) for table in (first, second)]
+    (row,) = means.compare(*twice, 300, 0)
+    alone = means.intervals.compare(first, second, 300, 0)[0]
+    assert (row["low"], row["high"]) == pytest.approx((alone["low"], alone["high"]))
