@@ -11,6 +11,7 @@ lie beyond x. Higher scores are more alike.
 
 from __future__ import annotations
 
+import bisect
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -20,6 +21,7 @@ from jaxtyping import Bool, Float
 
 Choice = Literal["at_most", "nearest"]
 CHOICES: tuple[Choice, ...] = ("at_most", "nearest")
+POINTS = 1_000_000  # of a curve looked at at a time
 FLAGGED, REFUSED = 10, 1  # expected false accepts below which a TAR is flagged, refused
 
 
@@ -28,8 +30,8 @@ class Roc:
     """The whole curve: point k accepts scores >= threshold[k]; point 0 accepts nothing."""
 
     threshold: npt.NDArray[np.floating[Any]]  # descending; the first lies just above every score
-    genuine_accepted: npt.NDArray[np.int64]
-    impostors_accepted: npt.NDArray[np.int64]
+    genuine_accepted: npt.NDArray[np.integer[Any]]
+    impostors_accepted: npt.NDArray[np.integer[Any]]
     genuine: int
     impostors: int
 
@@ -79,15 +81,24 @@ def checked(
 def steps(genuine: Float[np.ndarray, " g"], impostors: Float[np.ndarray, " i"], never: int = 0) -> Roc:
     """The curve of two sets of scores, each sorted once; `never`: genuine ones that no threshold accepts."""
     genuine, impostors = np.sort(genuine), np.sort(impostors)
-    merged = np.sort(np.concatenate([genuine, impostors]), kind="stable")  # two sorted runs: one merge
-    distinct = np.append(merged[:-1] != merged[1:], True)
-    threshold = merged[distinct][::-1]
-    accepted = [
-        np.append(0, len(ordered) - np.searchsorted(ordered, threshold[::-1])[::-1])
-        for ordered in (genuine, impostors)
-    ]
+    merged = np.concatenate([genuine, impostors])
+    merged.sort(kind="stable")  # two sorted runs: one merge
+    threshold = merged[np.append(merged[:-1] != merged[1:], True)][::-1]
+    del merged
+    accepted = [_accepted(ordered, threshold) for ordered in (genuine, impostors)]
     above = np.nextafter(threshold[:1], np.inf, dtype=threshold.dtype)
     return Roc(np.append(above, threshold), accepted[0], accepted[1], len(genuine) + never, len(impostors))
+
+
+def _accepted(ordered: npt.NDArray[Any], threshold: npt.NDArray[Any]) -> npt.NDArray[np.integer[Any]]:
+    """0, then how many of the rising scores are at or above each of the falling thresholds."""
+    kind: type[np.integer[Any]] = np.int32 if len(ordered) < 2**31 else np.int64
+    counts: npt.NDArray[np.integer[Any]] = np.zeros(len(threshold) + 1, kind)
+    for start in range(0, len(threshold), POINTS):
+        falling = threshold[start : start + POINTS]
+        below = np.searchsorted(ordered, falling[::-1])[::-1]
+        counts[1 + start : 1 + start + len(falling)] = len(ordered) - below
+    return counts
 
 
 def support(far: float, impostors: int) -> tuple[int | None, dict[str, Any]]:
@@ -114,27 +125,42 @@ def tar_at_far(curve: Roc, far: float, choice: Choice = "at_most") -> dict[str, 
     if allowed is None:
         return answer
     accepted = curve.impostors_accepted
-    point = int(np.searchsorted(accepted, allowed, side="right")) - 1
+    point = int(np.searchsorted(accepted, accepted.dtype.type(allowed), side="right")) - 1
     if choice == "nearest" and point + 1 < len(accepted):
         after = int(np.searchsorted(accepted, accepted[point + 1], side="right")) - 1
-        rate = curve.far[[point, after]]
+        rate = accepted[[point, after]] / curve.impostors
         point = after if rate[1] - far <= far - rate[0] else point
-    tar, threshold = float(curve.tar[point]), float(curve.threshold[point])
+    tar = int(curve.genuine_accepted[point]) / curve.genuine
+    threshold = float(curve.threshold[point])
     return {**answer, "tar": tar, "threshold": threshold, "false_accepts": int(accepted[point])}
 
 
 def auc(curve: Roc) -> float:
     """Area under the curve: the chance that a genuine pair outscores an impostor one, ties half."""
-    return float(np.trapezoid(np.append(curve.tar, 1.0), np.append(curve.far, 1.0)))
+    area = 0.0
+    for start in range(0, len(curve.threshold) - 1, POINTS):
+        part = slice(start, start + POINTS + 1)
+        genuine, impostors = (
+            accepted[part].astype(np.float64)
+            for accepted in (curve.genuine_accepted, curve.impostors_accepted)
+        )
+        area += float(np.trapezoid(genuine, impostors))
+    last = curve.impostors - float(curve.impostors_accepted[-1])  # to (1, 1), where some are never accepted
+    area += last * (float(curve.genuine_accepted[-1]) + curve.genuine) / 2
+    return float(area / curve.genuine / curve.impostors)
 
 
 def eer(curve: Roc) -> float:
     """Equal error rate, linear between the two points of the curve around it."""
-    gap = curve.far - (1 - curve.tar)  # rises from -1 to 1
-    after = int(np.argmax(gap >= 0))
-    before = after - 1
-    step = -gap[before] / (gap[after] - gap[before])
-    return float(curve.far[before] + step * (curve.far[after] - curve.far[before]))
+
+    def rates(point: int) -> tuple[float, float]:
+        """(FAR, FAR - FRR), of which the second rises from -1 to 1."""
+        far = int(curve.impostors_accepted[point]) / curve.impostors
+        return far, far - (1 - int(curve.genuine_accepted[point]) / curve.genuine)
+
+    after = bisect.bisect_left(range(len(curve.threshold)), True, key=lambda point: rates(point)[1] >= 0)
+    (far, gap), (next_far, next_gap) = rates(after - 1), rates(after)
+    return far + gap / (gap - next_gap) * (next_far - far)
 
 
 def deviates(rates: Float[np.ndarray, "*any"]) -> Float[np.ndarray, "*any"]:

@@ -15,7 +15,7 @@ draw whose threshold lies below them is empty.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -36,8 +36,8 @@ EMPTY = 0.05  # share of draws without genuine or impostor pairs beyond which th
 class Pairs:
     """A pair list by people: `a` and `b` are numbers of people, equal in a genuine pair."""
 
-    a: npt.NDArray[np.int64]
-    b: npt.NDArray[np.int64]
+    a: npt.NDArray[np.integer[Any]]
+    b: npt.NDArray[np.integer[Any]]
     same: npt.NDArray[np.bool_]
     among: int = 0  # people to draw from, where they are more than those of the list
 
@@ -74,23 +74,37 @@ def people(frame: pd.DataFrame, identity: dict[str, str | None]) -> Pairs:
 
     Faces without an identity are joined by the list's genuine pairs; else each is a person.
     """
-    from scipy.sparse import coo_matrix
-    from scipy.sparse.csgraph import connected_components
-
     samples = pd.unique(pd.concat([frame["a"], frame["b"]], ignore_index=True))
     index = pd.Index(samples)
     known = [identity.get(sample) for sample in samples]
-    names = [
-        f"of {sample}" if pd.isna(person) else f"is {person}"
-        for sample, person in zip(samples, known, strict=True)
-    ]
+    a, b = (index.get_indexer(pd.Index(frame[side])) for side in ("a", "b"))
+    return joined(samples, known, a, b, frame["same"].to_numpy(bool))
+
+
+def joined(
+    samples: Iterable[Any],
+    known: Iterable[Any],
+    a: npt.NDArray[np.integer[Any]],
+    b: npt.NDArray[np.integer[Any]],
+    same: npt.NDArray[np.bool_],
+) -> Pairs:
+    """The same of pairs of samples a and b, by number; samples without a pair are nobody."""
+    from scipy.sparse import coo_matrix
+    from scipy.sparse.csgraph import connected_components
+
+    each = zip(samples, known, strict=True)
+    names = [f"of {sample}" if pd.isna(person) else f"is {person}" for sample, person in each]
     code, _ = pd.factorize(np.asarray(names, object))
-    a, b = code[index.get_indexer(pd.Index(frame["a"]))], code[index.get_indexer(pd.Index(frame["b"]))]
-    same = frame["same"].to_numpy(bool)
     size = int(code.max(initial=-1) + 1)
-    links = coo_matrix((np.ones(int(same.sum())), (a[same], b[same])), shape=(size, size))
+    links = coo_matrix((np.ones(int(same.sum())), (code[a[same]], code[b[same]])), shape=(size, size))
     _, person = connected_components(links, directed=False)
-    return Pairs(person[a].astype(np.int64), person[b].astype(np.int64), same)
+    met = np.zeros(len(code), bool)
+    met[a], met[b] = True, True
+    number = np.full(len(person), -1, np.int32)
+    here = np.unique(person[code[met]])
+    number[here] = np.arange(len(here), dtype=np.int32)
+    of_sample = number[person[code]]
+    return Pairs(of_sample[a], of_sample[b], same)
 
 
 def sums(

@@ -41,10 +41,12 @@ def tars(
 
 def thin(curve: curves.Roc, points: int = POINTS) -> dict[str, list[float]]:
     """At most about `points` points of the curve: evenly spaced in FAR and in its logarithm."""
-    count = len(curve.far)
+    count = len(curve.threshold)
     wanted = np.concatenate(
         [np.linspace(0, 1, points // 2), np.logspace(-np.log10(max(2, curve.impostors)), 0, points // 2)]
     )
-    chosen = np.clip(np.searchsorted(curve.far, wanted, side="right") - 1, 0, count - 1)
-    chosen = np.unique(np.concatenate([[0, count - 1], chosen]))
-    return {"far": curve.far[chosen].tolist(), "tar": curve.tar[chosen].tolist()}
+    allowed = np.floor(wanted * curve.impostors).astype(curve.impostors_accepted.dtype)
+    chosen = np.searchsorted(curve.impostors_accepted, allowed, side="right") - 1
+    chosen = np.unique(np.concatenate([[0, count - 1], np.clip(chosen, 0, count - 1)]))
+    far, tar = curve.impostors_accepted[chosen], curve.genuine_accepted[chosen]
+    return {"far": (far / curve.impostors).tolist(), "tar": (tar / curve.genuine).tolist()}

@@ -37,9 +37,10 @@ def pool(
 
 def verify(pooled: Pooled, pairs: pd.DataFrame, fars: Sequence[float], draws: int, seed: int) -> Verified:
     """1:1 of pairs (a, b, same) of templates: TAR at FAR with intervals of `draws` draws, EER, AUC, ROC."""
-    a, b = pooled.rows(pairs["a"]), pooled.rows(pairs["b"])
-    scores = vectors.cosine(pooled.unit, a, b).astype(np.float64)
-    who = intervals.people(pairs, dict(zip(pooled.names, pooled.people, strict=True)))
+    a, b = (pooled.rows(pairs[side]).astype(np.int32) for side in ("a", "b"))
+    scores = vectors.cosine(pooled.unit, a, b)
+    who = intervals.joined(pooled.names, pooled.people, a, b, pairs["same"].to_numpy(bool))
+    del a, b
     curve = curves.roc(scores, who.same)
     metrics = {
         "tar_at_far": scored.tars(curve, scores, who, fars, draws, seed),
@@ -49,7 +50,9 @@ def verify(pooled: Pooled, pairs: pd.DataFrame, fars: Sequence[float], draws: in
         "impostors": curve.impostors,
         "people": who.people,
     }
-    table = pairs[["a", "b", "same"]].assign(score=scores.astype(np.float32), person_a=who.a, person_b=who.b)
+    columns: dict[str, Any] = {name: pairs[name] for name in ("a", "b", "same")}
+    columns |= {"score": scores.astype(np.float32, copy=False), "person_a": who.a, "person_b": who.b}
+    table = pd.DataFrame(columns, copy=False)
     return Verified(metrics, table, scored.thin(curve))
 
 

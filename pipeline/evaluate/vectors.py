@@ -17,7 +17,7 @@ from jaxtyping import Float, Int
 Flip = Literal["concat", "sum", "none"]
 FLIPS: tuple[Flip, ...] = ("concat", "sum", "none")
 GATHERED = 1024  # pairs whose vectors are copied at a time: they stay in the cache
-PRODUCT_BYTES = 64 * 2**20  # of scores of a block of the matrix product
+PRODUCT_BYTES = 16 * 2**20  # of scores of a block of the matrix product
 MANY, DENSE = 100_000, 40  # pairs, and products a pair, up to which a matrix product is the shorter way
 
 
@@ -107,15 +107,19 @@ def _by_product(
     a: Int[np.ndarray, " pairs"],
     b: Int[np.ndarray, " pairs"],
 ) -> Float[np.ndarray, " pairs"]:
-    height = max(1, PRODUCT_BYTES // (4 * len(right)), -(-len(left) // 2**16))
-    block = (a // height).astype(np.uint16)
-    sorted_already = bool((block[1:] >= block[:-1]).all())
-    order = None if sorted_already else np.argsort(block, kind="stable")
-    ends = np.cumsum(np.bincount(block, minlength=-(-len(left) // height)))
+    height = max(1, PRODUCT_BYTES // (4 * len(right)))
     scores = np.empty(len(a), np.float32)
-    for number, (start, end) in enumerate(zip([0, *ends[:-1]], ends, strict=True)):
-        pairs = slice(start, end) if order is None else order[start:end]
-        product = left[number * height : (number + 1) * height] @ right.T
-        place = (a[pairs] - number * height).astype(np.int64) * len(right) + b[pairs]
+    rising = bool((a[1:] >= a[:-1]).all())
+    for start in range(0, len(left), height):
+        product = left[start : start + height] @ right.T
+        pairs = _within(a, start, start + height, rising)
+        place = (a[pairs] - start).astype(np.int64) * len(right) + b[pairs]
         scores[pairs] = product.ravel()[place]
     return scores
+
+
+def _within(a: Int[np.ndarray, " pairs"], low: int, high: int, rising: bool) -> slice | npt.NDArray[np.int64]:
+    """Where a is from `low` to below `high`."""
+    if rising:
+        return slice(*np.searchsorted(a, np.asarray([low, high], a.dtype)))
+    return np.flatnonzero((a >= low) & (a < high))

@@ -185,3 +185,16 @@ def test_genuine_that_no_threshold_accepts_count():
     curve = curves.steps(np.array([0.9, 0.5]), np.array([0.7, 0.1]), never=2)
     assert curve.genuine == 4
     assert curve.tar.tolist() == [0, 0.25, 0.25, 0.5, 0.5]
+
+
+def test_a_curve_looked_at_in_parts_is_the_same(monkeypatch):
+    rng = np.random.default_rng(3)
+    scores, same = rng.integers(0, 40, 300) / 7, rng.random(300) < 0.3
+    whole = curves.roc(scores, same)
+    area, error = curves.auc(whole), curves.eer(whole)
+    for points in (1, 7, 39):
+        monkeypatch.setattr(curves, "POINTS", points)
+        parts = curves.roc(scores, same)
+        np.testing.assert_array_equal(parts.impostors_accepted, whole.impostors_accepted)
+        np.testing.assert_array_equal(parts.genuine_accepted, whole.genuine_accepted)
+        assert (curves.auc(parts), curves.eer(parts)) == (pytest.approx(area, abs=1e-15), error)

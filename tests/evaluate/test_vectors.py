@@ -52,3 +52,16 @@ def test_dense_lists_by_blocks_of_the_product(monkeypatch, shuffled):
         np.testing.assert_allclose(vectors.cosine(unit, a, b), expected, atol=1e-6)
     monkeypatch.setattr(vectors, "DENSE", 0)
     np.testing.assert_allclose(vectors.cosine(unit, a, b), expected, atol=1e-7)
+
+
+def test_pairs_in_any_order_have_the_same_products(monkeypatch):
+    """By blocks of a matrix product, rows rising or not, against one by one."""
+    monkeypatch.setattr(vectors, "MANY", 10)
+    monkeypatch.setattr(vectors, "PRODUCT_BYTES", 4 * 30 * 4)
+    rng = np.random.default_rng(5)
+    unit = vectors.normalise(rng.standard_normal((30, 8)).astype(np.float32), list(range(30)))
+    a, b = rng.integers(0, 30, 500).astype(np.int32), rng.integers(0, 30, 500).astype(np.int32)
+    for order in (np.arange(500), np.argsort(a, kind="stable")):
+        found = vectors.cosine(unit, a[order], b[order])
+        assert found.dtype == np.float32
+        np.testing.assert_allclose(found, (unit[a[order]] * unit[b[order]]).sum(1), atol=1e-6)
