@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 import pytest
 
-from pipeline import geometry, progress, records
+from pipeline import geometry, progress, records, stage
 from pipeline.records import Sample
 from stages import annotate, crop
 
@@ -150,6 +150,7 @@ def test_stages_end_with_a_line(tmp_path, monkeypatch, caplog, benchmark):
         progress=progress.progress,
         figure=lambda *_: None,
         metrics=lambda _: None,
+        say=lambda text: logging.info("%s: %s", stage.address_of("annotate", "faces", benchmark), text),
     )
     crop.main(run)
     annotate.main(run)
