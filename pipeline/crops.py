@@ -9,10 +9,11 @@ Images that are crops already (`as_is`) pass through untouched: neither decoded 
 from __future__ import annotations
 
 import threading
+from bisect import bisect_right
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 import cv2
@@ -28,6 +29,7 @@ from pipeline.strict import Strict
 SHEET, TILE = 24, 128  # faces of a contact sheet, pixels of each
 MANY = 512  # rows that pass through at a time
 ROWS = 64  # a task's rows: small enough to share out evenly, large enough that handing over costs nothing
+EDGES = tuple(step * 2**octave for octave in range(2, 9) for step in (4, 5, 6, 7))  # pixels: where bins begin
 
 
 Method = Literal["aligned", "unaligned", "as_is"]
@@ -56,6 +58,38 @@ class SetAside:
     reason: str
 
 
+@dataclass
+class Crop(Sample):
+    """A cropped sample, and what its image was, in pixels of that; neither is written with it."""
+
+    photo: int = 0  # the shorter side of the image
+    square: float = 0.0  # a side of the square that the crop shows: below the crop's size it was enlarged
+
+    def row(self) -> dict[str, Any]:
+        row = super().row()
+        del row["photo"], row["square"]
+        return row
+
+
+@dataclass
+class Resolution:
+    """Counts of what crops of `size` pixels were made of. Bin 0 lies below `EDGES`, the last one above."""
+
+    size: int
+    photo: list[int] = field(default_factory=lambda: [0] * (len(EDGES) + 1))
+    square: list[int] = field(default_factory=lambda: [0] * (len(EDGES) + 1))
+    enlarged: int = 0
+
+    def add(self, photo: float, square: float, faces: int = 1) -> None:
+        square = round(square, 2)  # of a matrix: 64 may come as 63.999
+        self.photo[bisect_right(EDGES, photo)] += faces
+        self.square[bisect_right(EDGES, square)] += faces
+        self.enlarged += faces * (square < self.size)
+
+    def told(self) -> dict[str, Any]:
+        return {"edges": list(EDGES), "photo": self.photo, "square": self.square, "enlarged": self.enlarged}
+
+
 class Cropper:
     """Sample -> cropped sample or `SetAside`, with one detector; for one thread at a time."""
 
@@ -74,7 +108,8 @@ class Cropper:
             crop, matrix = self._cut(image, face)
         except (geometry.GeometryError, records.BadImageError) as error:
             return SetAside(sample.sample_id, str(error))
-        return moved(sample, face, matrix, records.encode(crop, self.quality))
+        done = moved(sample, face, matrix, records.encode(crop, self.quality))
+        return Crop(**vars(done), photo=min(image.shape[:2]), square=self.size / geometry.scale(matrix))
 
     def _cut(self, image: Image, face: Detection) -> tuple[Image, geometry.Matrix]:
         if self.method == "aligned":
@@ -148,15 +183,18 @@ def _other(found: tuple[int, int] | None, size: int) -> str:
     return f"{told}: crop `as_is` takes {size} x {size}"
 
 
-def put(writer: records.Writer, batch: Sequence[Sample | SetAside | pa.Table]) -> int:
-    """Write one batch; how many faces it was made of."""
+def put(writer: records.Writer, batch: Sequence[Sample | SetAside | pa.Table], resolution: Resolution) -> int:
+    """Write one batch, and count its resolution; how many faces it was made of."""
     for face in batch:
         if isinstance(face, SetAside):
             writer.skip(face.sample_id, face.reason)
-        elif isinstance(face, Sample):
-            writer.add(face)
-        else:
+        elif isinstance(face, pa.Table):  # as they were
             writer.extend(face)
+            resolution.add(resolution.size, resolution.size, face.num_rows)
+        else:
+            writer.add(face)
+            if isinstance(face, Crop):
+                resolution.add(face.photo, face.square)
     return sum(face.num_rows if isinstance(face, pa.Table) else 1 for face in batch)
 
 

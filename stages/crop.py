@@ -33,10 +33,10 @@ def main(run: stage.Run) -> None:
     known = pa.Table.from_pandas(dataset.set_aside(), records.SET_ASIDE).to_pylist()
     pairs = pa.Table.from_pandas(dataset.pairs(), records.PAIRS)
     with files.writing_dir(run.prepared / "crop" / name) as folder:
-        writer = records.Writer(folder, set_aside=list(known))
+        writer, resolution = records.Writer(folder, set_aside=list(known)), crops.Resolution(params.size)
         with run.progress(len(dataset), f"crop {name}") as bar:
             for batch in batches:
-                bar.advance(crops.put(writer, batch))
+                bar.advance(crops.put(writer, batch, resolution))
         total = writer.count + len(writer.set_aside)
         with stage.listed(address, writer.set_aside):
             records.check_set_aside(writer.set_aside, total, limit, f"dataset {name}")
@@ -45,7 +45,8 @@ def main(run: stage.Run) -> None:
     here = set(done.frame(["sample_id"])["sample_id"])
     broken = sum(not {pair["a"], pair["b"]} <= here for pair in pairs.to_pylist())
     aside = writer.set_aside[len(known) :]
-    run.metrics({"crops": writer.count, "set_aside": len(aside), "pairs": len(pairs), "broken_pairs": broken})
+    counts = {"crops": writer.count, "set_aside": len(aside), "pairs": len(pairs), "broken_pairs": broken}
+    run.metrics({**counts, "resolution": resolution.told()})
     progress.finished(address, "faces cropped", writer.count, aside, done.folder)
 
 

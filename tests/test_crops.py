@@ -1,3 +1,5 @@
+import json
+
 import numpy as np
 import pytest
 
@@ -54,6 +56,27 @@ def test_an_unaligned_crop_leaves_the_roll():
     cropped = Cropper(Fixed(face(20)), "unaligned", 64)(Sample("a", png(), roll=20.0))
     assert cropped.roll == 20
     assert cropped.yaw is None
+
+
+def test_a_crop_remembers_its_image_and_does_not_write_it():
+    cropped = Cropper(Fixed(face()), "unaligned", 64, margin=0.5)(Sample("a", png(100, 120)))
+    assert (cropped.photo, round(cropped.square, 6)) == (100, 90.0)
+    assert cropped.row().keys() == Sample("a", b"").row().keys()
+
+
+def test_resolution_is_counted_in_bins():
+    edges = crops.EDGES
+    assert list(edges) == sorted(set(edges))
+    found = crops.Resolution(64)
+    for photo, square in ((15, 3.0), (16, 63.999), (10_000, 63.9)):
+        found.add(photo, square)
+    found.add(64, 64, faces=5)
+    told = found.told()
+    bins = [0, *edges]
+    count = {key: {bins[at]: n for at, n in enumerate(told[key]) if n} for key in ("photo", "square")}
+    assert count == {"photo": {0: 1, 16: 1, 64: 5, edges[-1]: 1}, "square": {0: 1, 64: 6, 56: 1}}
+    assert told["enlarged"] == 2
+    json.dumps(told)
 
 
 def test_quality_above_100_loses_nothing():

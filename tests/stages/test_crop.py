@@ -34,6 +34,21 @@ def faces(jpeg, landmarks):
     ]
 
 
+def counts(ran):
+    return {key: value for key, value in ran.told.items() if key != "resolution"}
+
+
+def resolution(ran):
+    """Faces by the edges that their images and the squares shown of them reach, and the enlarged ones."""
+    told = ran.told["resolution"]
+    edges = [0, *told["edges"]]
+    image, square = (
+        {edge: faces for edge, faces in zip(edges, told[key], strict=True) if faces}
+        for key in ("photo", "square")
+    )
+    return image, square, told["enlarged"]
+
+
 def test_aligned_crops_and_what_is_known_of_them(run, faces):
     lay(faces)
     ran = run()
@@ -57,8 +72,27 @@ def test_aligned_crops_and_what_is_known_of_them(run, faces):
         "detector": "source",
         "count": 5,
     }
-    assert ran.told == {"crops": 5, "set_aside": 0, "pairs": 0, "broken_pairs": 0}
+    assert counts(ran) == {"crops": 5, "set_aside": 0, "pairs": 0, "broken_pairs": 0}
     assert ran.steps == 5
+
+
+def test_resolution_is_counted_in_pixels_of_the_image(run, faces):
+    """Images of 80 x 90; landmarks of a face whose template is 60 wide, boxes of 50 x 60."""
+    faces[0].points5 = (np.asarray(faces[0].points5) * 1.1).tolist()
+    faces[1].box = [8, 9, 30, 20]
+    lay(faces)
+    ran = run()
+    crop.main(ran)
+    sides = []
+    for face in faces:
+        _, matrix = geometry.aligned(records.decode(face.image), np.reshape(face.points5, (5, 2)), 64)
+        sides.append(64 / np.sqrt(np.linalg.det(matrix[:, :2])))
+    image, square, enlarged = resolution(ran)
+    assert image == {80: 5}
+    assert sum(square.values()) == 5
+    assert enlarged == sum(side < 64 for side in sides) > 0
+    crop.main(ran := run(crop="tight"))
+    assert resolution(ran) == ({80: 5}, {56: 4, 28: 1}, 1)
 
 
 def test_unaligned_crops_need_only_the_box(run, faces):
@@ -105,7 +139,8 @@ def test_what_gives_no_crop_joins_what_was_set_aside_before(run, faces, jpeg):
     assert reasons[3] == "the source gives neither box nor landmarks"
     assert reasons[4].startswith("not an image")
     assert dataset.pairs().shape[0] == 2
-    assert ran.told == {"crops": 5, "set_aside": 4, "pairs": 2, "broken_pairs": 1}
+    assert counts(ran) == {"crops": 5, "set_aside": 4, "pairs": 2, "broken_pairs": 1}
+    assert sum(ran.told["resolution"]["square"]) == 5, "of those that were cropped"
 
 
 def test_the_limit_holds_for_both_stages_together(run, faces, jpeg):
@@ -218,7 +253,8 @@ def test_what_is_cropped_already_passes_through_untouched(packed, jpeg):
     assert dataset.frame()["identity"].tolist() == ["0", "0", "1", "1", "2", "2"]
     about = {key: dataset.about.get(key) for key in ("method", "size", "quality", "margin", "colour")}
     assert about == {"method": "as_is", "size": 80, "quality": None, "margin": None, "colour": "RGB"}
-    assert packed.told == {"crops": 6, "set_aside": 0, "pairs": 0, "broken_pairs": 0}
+    assert counts(packed) == {"crops": 6, "set_aside": 0, "pairs": 0, "broken_pairs": 0}
+    assert resolution(packed) == ({80: 6}, {80: 6}, 0)
 
 
 def test_boxes_and_landmarks_of_what_passes_through_stay(run, faces):
