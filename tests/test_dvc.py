@@ -224,9 +224,13 @@ def test_an_edit_reruns_what_it_can_change(dag):
     }
     assert families(rerun(dag, path="pipeline/protocols/pairs.py")) == {"evaluate", "export", "report"}
     assert families(rerun(dag, path="pipeline/annotators/pose.py")) == {
-        "annotate", "benchmark_annotate", "cluster", "evaluate", "export", "report"}  # fmt: skip
+        "annotate", "benchmark_annotate", "card", "benchmark_card", "cluster", "evaluate", "export",
+        "report"}  # fmt: skip
     assert rerun(dag, path="pipeline/report/page.py") == {"report"}
-    assert families(rerun(dag, path="pipeline/report/templates/card.html.j2")) == {"export", "report"}
+    assert families(rerun(dag, path="pipeline/report/templates/card.html.j2")) == {
+        "card", "benchmark_card", "export", "report"}  # fmt: skip
+    assert families(rerun(dag, path="pipeline/report/blur.py")) == {"card", "benchmark_card", "report"}
+    assert "benchmark_card" not in families(used), "its people stay, whatever the scout finds"
     assert families(rerun(dag, key="after.export")) == {"report"}
     for file in (
         "pipeline/track.py",
@@ -282,6 +286,11 @@ def test_dvc_draws_an_edge_to_what_lies_below_a_folder(monkeypatch):
     assert {"evaluate@student", "cluster@teacher", "overlap", "annotate@synthetic_wild"} <= edges["report"]
     assert {"targets@teacher", "train@teacher", "overlap"} <= edges["distill@student"]
     assert {"distill@student", "evaluate@student", "overlap"} <= edges["export@student"]
+    assert edges["card@synthetic_train"] == {
+        *(f"{what}@synthetic_train" for what in ("ingest", "crop", "annotate")), "overlap"}  # fmt: skip
+    assert "card@synthetic_train" in edges["report"], "its metrics"
+    waiting = {name for name, above in edges.items() if families(above) & {"card", "benchmark_card"}}
+    assert waiting == {"report"}
 
 
 def test_empty_catalogues_parse(tmp_path, monkeypatch):
@@ -298,7 +307,7 @@ def test_empty_catalogues_parse(tmp_path, monkeypatch):
         yaml.dump(values, file)
     Path("dvc.yaml").write_text((ROOT / "dvc.yaml").read_text())
     assert families(set(declared.addresses())) == {
-        "ingest", "crop", "annotate", "scout", "overlap", "landmark", "report"}  # fmt: skip
+        "ingest", "crop", "annotate", "card", "scout", "overlap", "landmark", "report"}  # fmt: skip
 
 
 @pytest.mark.parametrize("stage", STAGES)

@@ -320,6 +320,11 @@ CASES = {
         "datasets.mine.detections",
         "must lie inside data/raw",
     ),
+    "terms of use that say nothing": (
+        lambda v: v["datasets"]["synthetic_wild"].update(terms=""),
+        "datasets.synthetic_wild.terms",
+        "at least 1 character",
+    ),
     "a file detector without its file": (
         lambda v: v["datasets"].update(mine={"source": "folder", "detector": "file"}),
         "datasets.mine.detections",
@@ -560,6 +565,7 @@ def test_what_is_possible_is_not_refused(spoil):
     assert spoil(lambda v: v["train"]["alone"].update(init="data/models/student")) == {}
     assert spoil(lambda v: headless(v, "fm", "unlabelled")) == {}
     assert spoil(lambda v: v["annotators"]["pose"].update(tilt=10.0)) == {}
+    assert spoil(lambda v: v["datasets"]["synthetic_wild"].pop("terms")) == {}
 
     def nothing_labelled(values):
         foreign(values, "fm", "only")

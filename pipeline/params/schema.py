@@ -34,6 +34,7 @@ class Dataset(Strict):
     detector: str = "source"
     detections: Inside | None = None  # file of boxes and landmarks for `detector: file`
     annotators: list[str] = Field(default=["truth", "pose"])
+    terms: str | None = Field(default=None, min_length=1)  # of use: a text or an address, for its card
 
 
 class Net(Strict):

@@ -61,7 +61,7 @@ def _describe(
     results: Results, group: str, name: str, roles: list[str], dataset: records.Dataset
 ) -> Described:
     people = dataset.frame(["identity"])["identity"].dropna().value_counts()
-    reasons = _reasons(dataset)
+    reasons = reasons_of(dataset.set_aside()["reason"])
     aside = int(reasons.sum())
     lists = dataset.pairs()
     return Described(
@@ -82,9 +82,9 @@ def _describe(
     )
 
 
-def _reasons(dataset: records.Dataset) -> pd.Series[int]:
-    """Reason -> count of what reading and cropping set aside, most frequent first."""
-    counts = dataset.set_aside()["reason"].map(plain).value_counts()
+def reasons_of(told: pd.Series[str]) -> pd.Series[int]:
+    """Reason -> count of what was set aside, most frequent first."""
+    counts = told.map(plain).value_counts()
     return counts.sort_index().sort_values(ascending=False, kind="stable")
 
 
@@ -114,9 +114,14 @@ def _attributes(results: Results, group: str, name: str) -> dict[str, dict[str, 
 
 def histogram(codes: pd.Series[Any], names: Mapping[int, str]) -> dict[str, int]:
     """Name -> count in the order of `names`, `unknown` last; empty names only if nothing is known."""
-    counts = codes.value_counts()
-    bars = {label: int(counts.get(code, 0)) for code, label in names.items()}
-    unknown = len(codes) - sum(bars.values())
+    found, counts = np.unique(codes.to_numpy(), return_counts=True)
+    return named(dict(zip(found.tolist(), counts.tolist(), strict=True)), names)
+
+
+def named(counts: Mapping[int, int], names: Mapping[int, str]) -> dict[str, int]:
+    """The same of counts by code; a code without a name is unknown."""
+    bars = {label: counts.get(code, 0) for code, label in names.items()}
+    unknown = sum(counts.values()) - sum(bars.values())
     if not any(bars.values()):
         return {UNKNOWN: unknown}
     return {**bars, **({UNKNOWN: unknown} if unknown else {})}

@@ -16,6 +16,7 @@ from typing import Any
 INK, FAINT = "#010203", "#040506"  # placeholders, see `to_svg`
 COLOURS = ("#3b6fd4", "#d9822b", "#2f9e6e", "#c2497f", "#8a63d2", "#9a8b2f", "#3a9fb5", "#b5543a")
 MANY_MARKS = 700  # times its low end: from there an axis has one mark a decade
+FEWEST = 8  # bins of a histogram that are shown
 SIZE = (3.8, 2.6)  # inches at 72 points each: somewhat less than the width of a phone
 
 Point = tuple[float, float | None, float | None]  # value, ends of its interval
@@ -190,3 +191,31 @@ def trade(models: Mapping[str, tuple[float, float, float]], name: str, title: st
         axes.margins(0.25)
         axes.set(title=title, xlabel=x, ylabel="mean accuracy, %")
         return to_svg(axes.figure)
+
+
+def histogram(counts: Sequence[int], edges: Sequence[float], name: str, title: str, x: str, y: str) -> str:
+    """One bar a bin: `edges` are where bins begin, but for the first one, which lies below them all.
+
+    Empty bins at both ends are left out, as long as `FEWEST` are left.
+    """
+    first, stop = shown_bins(counts)
+    marks = range(first + 1, stop, 1 + (stop - first) // 16)
+    with drawing(name) as axes:
+        axes.bar(range(first, stop), counts[first:stop], width=0.92, align="edge", color=COLOURS[0])
+        axes.set_xticks(marks, [f"{edges[mark - 1]:,g}" for mark in marks])
+        axes.tick_params(axis="x", rotation=60, rotation_mode="xtick")
+        axes.set_xlim(first - 0.2, stop + 0.2)
+        axes.set(title=title, xlabel=x, ylabel=y)
+        axes.grid(visible=False, axis="x")
+        whole_numbers(axes.yaxis)
+        axes.yaxis.set_major_formatter(lambda value, _: f"{value:,.0f}")
+        return to_svg(axes.figure)
+
+
+def shown_bins(counts: Sequence[int]) -> tuple[int, int]:
+    """The first bin that is shown, and the one after the last."""
+    full = [place for place, count in enumerate(counts) if count] or [0]
+    first, stop = full[0], full[-1] + 1
+    while stop - first < min(FEWEST, len(counts)):
+        first, stop = max(0, first - 1), min(len(counts), stop + 1)
+    return first, stop

@@ -103,6 +103,21 @@ def test_an_export_lies_beside_its_card_and_is_the_model(project):
     assert "student</b> is exported" in (folder / "data/report/index.html").read_text()
 
 
+def test_every_dataset_has_a_card(project):
+    folder, _ = project
+    found = {path.parent: path for path in (folder / "data").glob("*/card/*/card.html")}
+    assert sorted(place.name for place in found) == [
+        f"synthetic_{part}" for part in ("test", "train", "validation", "wild")
+    ]
+    for place, page in found.items():
+        card = json.loads((place / "card.json").read_text())
+        assert card["counts"]["faces"] == card["counts"]["read"] > 0
+        assert sum(card["resolution"]["square"]) == card["counts"]["faces"]
+        assert card["cohorts"]["faces"] == card["counts"]["faces"], "truth knows everybody"
+        assert card["overlap"]["searched"] == (card["dataset"] != "synthetic_test")
+        assert card["terms"] in page.read_text()
+
+
 def test_nothing_runs_twice(project):
     folder, _ = project
     output = shell(folder, "dvc", "repro")

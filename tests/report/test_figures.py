@@ -85,3 +85,23 @@ def test_areas_are_parameters() -> None:
     }
     areas = [width**2 for width in widths.values()]
     assert abs((areas[0] - 12 / 4) / (areas[1] - 12 / 4) - 4.0) < 0.05  # a mark's size is its width squared
+
+
+def test_a_histogram_leaves_out_empty_ends_and_marks_where_bins_begin() -> None:
+    counts = [0] * 30 + [3, 0, 1200] + [0] * 7
+    first, stop = figures.shown_bins(counts)
+    assert stop - first >= figures.FEWEST
+    assert first <= 30 < 33 <= stop
+    svg = figures.histogram(counts, range(1, 40), "n", "Title", "pixels", "faces")
+    assert ">1,200<" in svg
+    assert ">31<" in svg
+    assert ">2<" not in svg
+    assert svg == figures.histogram(counts, range(1, 40), "n", "Title", "pixels", "faces")
+
+
+def test_bins_at_the_ends_and_few_ones() -> None:
+    assert figures.shown_bins([1, 0, 0, 0, 0, 0, 0, 0, 0, 0]) == (0, 8)
+    assert figures.shown_bins([0, 0, 0, 0, 0, 0, 0, 0, 0, 1]) == (2, 10)
+    assert figures.shown_bins([0, 2, 0]) == (0, 3)
+    assert figures.shown_bins([0, 0]) == (0, 2)
+    assert figures.shown_bins([1] * 20) == (0, 20)
