@@ -11,11 +11,11 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from pipeline.evaluate import cost, curves, embed, fairness, intervals, scored, templated, vectors
+from pipeline.evaluate import cost, curves, embed, exhaustive, fairness, intervals, scored, templated, vectors
 from pipeline.evaluate.folds import contiguous_folds, kfold
 from pipeline.loader import Faces
 from pipeline.model import Model
-from pipeline.protocols import Asked, Pooled, Searched, Verified
+from pipeline.protocols import Asked, Exhausted, Pooled, Searched, Verified
 from pipeline.records import Dataset, read_parquet
 from pipeline.runtime import Runtime
 
@@ -112,6 +112,21 @@ class ModelBench:
         fars: Sequence[float],
     ) -> Searched:
         return templated.among_distractors(pooled, search, sizes, ranks, fars)
+
+    def exhaust(
+        self,
+        dataset: str,
+        faces: pd.DataFrame,
+        *,
+        flip: str,
+        fars: Sequence[float],
+        fpirs: Sequence[float],
+        rank: int,
+    ) -> Exhausted:
+        ids = self.datasets[dataset].frame(["sample_id"])["sample_id"].tolist()
+        unit = vectors.fuse(self.embeddings(dataset), cast(vectors.Flip, flip), ids)
+        splits, people = exhaustive.splits(faces, ids)
+        return exhaustive.told(exhaustive.blufr(unit, people, splits, fars, fpirs, rank))
 
     def size(self) -> dict[str, Any]:
         return cost.size(self.model.recogniser, self.onnx)

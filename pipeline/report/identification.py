@@ -1,4 +1,4 @@
-"""Templates and searches as tables, one a benchmark and protocol: a line a measure, a column a model."""
+"""Templates, searches and splits as tables, one a benchmark and protocol: measures by models."""
 
 from __future__ import annotations
 
@@ -40,6 +40,11 @@ def templates(results: Results) -> list[Table]:
 def searches(results: Results) -> list[Table]:
     """Rank 1 among distractors, TPIR at FPIR of open sets."""
     return _tables(results, "searches", search_cells)
+
+
+def splits(results: Results) -> list[Table]:
+    """TAR at FAR of all pairs and TPIR at FPIR, mean minus standard deviation over splits."""
+    return _tables(results, "blufr", split_cells)
 
 
 def _tables(
@@ -98,6 +103,25 @@ def search_cells(numbers: Mapping[str, Any]) -> Iterator[tuple[Key, Cell]]:
             for tpir in found["tpir"]:
                 key = words(name), f"TPIR{found['open_rank']} at FPIR", f"{tpir['fpir']:g}"
                 yield key, Cell(tpir["tpir"], remarks=few(tpir["supported"], "probes"))
+
+
+def split_cells(numbers: Mapping[str, Any]) -> Iterator[tuple[Key, Cell]]:
+    """Of one model on one benchmark."""
+    for name, found in numbers["lists"].items():
+        title = f"{words(name)}, {found['splits']} splits"
+        for tar in found["tar_at_far"]:
+            yield (title, "TAR at FAR", f"{tar['far']:g}"), _fused(tar, "impostors")
+        for tpir in found["tpir_at_fpir"]:
+            measure = "TPIR at FPIR" if found["rank"] == 1 else f"TPIR{found['rank']} at FPIR"
+            yield (title, measure, f"{tpir['fpir']:g}"), _fused(tpir, "probes")
+
+
+def _fused(rate: Mapping[str, Any], what: str) -> Cell:
+    """Mean minus standard deviation, and of what it is made."""
+    if rate["mean"] is None:
+        return Cell(None)
+    made = f"{100 * rate['mean']:.1f} - {100 * rate['std']:.1f}"
+    return Cell(rate["mean_minus_std"], remarks=[made, *few(rate["supported"], what)])
 
 
 def ranked(cmc: Mapping[str, float | None]) -> tuple[str, Cell]:

@@ -165,8 +165,8 @@ def trade_chart(results: Results, table: Sequence[Row]) -> str | None:
 
 
 def roc_charts(results: Results) -> Iterator[tuple[str, str]]:
-    """(title, chart) of each list of pairs, then of pairs of templates; every model in it."""
-    for protocol in ("pairs", "templates"):
+    """(title, chart) of each list of pairs, then of pairs of templates and of splits; every model in it."""
+    for protocol in ("pairs", "templates", "blufr"):
         yield from _roc_charts(results, f"{protocol}_roc.json")
 
 

@@ -12,6 +12,8 @@ from dataclasses import dataclass, field
 JPEG = r"\.(?:jpe?g|JPE?G)"
 ANY = r"\.(?:jpe?g|png|gif|bmp|JPE?G|PNG)"
 LFW_NAME = r"(?P<identity>[^/]+)_\d{4}"
+LFW_IMAGES = rf"(?P<folder>[^/]+)/{LFW_NAME}{ANY}"
+BLUFR = r"blufr_lfw_config\.mat"
 
 
 @dataclass(frozen=True)
@@ -41,6 +43,7 @@ class Layout:
     lists: tuple[str, ...] = ()  # the files it needs, as patterns
     named: bool = True  # identities are names of people in the world
     others: str = ""  # images that are no samples, and no mistake either
+    splits: str = ""  # BLUFR's configuration, a pattern; needed where there are no pairs to read
 
 
 GENDER = {"m": 1, "M": 1, "male": 1, "Male": 1, "f": 0, "F": 0, "female": 0, "Female": 0}
@@ -88,10 +91,16 @@ def _ijb(name: str) -> Layout:
 
 LAYOUTS: dict[str, Layout] = {
     "lfw": Layout(
-        images=rf"(?P<folder>[^/]+)/{LFW_NAME}{ANY}",
+        images=LFW_IMAGES,
         source="the devkit's README, section 3c (http://vis-www.cs.umass.edu/lfw/README.txt)",
         pairs="lfw",
         lists=(r"pairs\.txt",),
+        splits=BLUFR,
+    ),
+    "blufr": Layout(
+        images=LFW_IMAGES,
+        source="the toolkit's config/lfw and code (http://www.cbsr.ia.ac.cn/users/scliao/projects/blufr/)",
+        splits=BLUFR,
     ),
     "cfp_fp": _cfp("FP"),
     "cfp_ff": _cfp("FF"),

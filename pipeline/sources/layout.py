@@ -4,7 +4,7 @@
 Folders above the layout's own don't matter, and archives are read in place. An image whose name is not of the
 layout, or says what can't be, is set aside with the reason; a missing or wrong list is an error.
 Benchmarks of templates (IJB, YTF) give their images here; `templates()` has what is compared,
-and `lists()` the same as tables.
+and `lists()` the same as tables, with BLUFR's splits.
 """
 
 from __future__ import annotations
@@ -15,10 +15,11 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from pipeline.plugin import suggest
 from pipeline.records import Sample
-from pipeline.sources import Skipped, SourceError, _image, _naming, _pairlists, _templates
+from pipeline.sources import Skipped, SourceError, _blufr, _image, _naming, _pairlists, _templates
 from pipeline.sources._image import SUFFIXES, Check, Images
 from pipeline.sources._layouts import LAYOUTS
 from pipeline.sources._templates import Templates
@@ -70,6 +71,10 @@ class LayoutSource:
         self.said = _naming.tables(self.layout, self.tree)
         self._pairs: list[dict[str, Any]] = []
         self._templates: Templates | None = None
+        self._splits: pa.Table | None = None
+        if pairs:
+            called = f"{protocol}_blufr" if protocol and self.layout.pairs else protocol or "blufr"
+            self._splits = _blufr.read(self.layout, self.tree, called, self.images)
         if pairs and self.layout.pairs:
             self._templates = _templates.read(self.layout, self.tree, self.images)
             if self._templates is None:
@@ -122,8 +127,9 @@ class LayoutSource:
         return self._templates
 
     def lists(self) -> dict[str, pa.Table]:
-        """Tables of `records.LISTS`, of a benchmark of templates; {} for all others."""
-        return {} if self._templates is None else self._templates.tables(self.protocol)
+        """Tables of `records.LISTS`, of benchmarks of templates and of BLUFR; {} for all others."""
+        found = {} if self._templates is None else self._templates.tables(self.protocol)
+        return found if self._splits is None else {**found, "splits": self._splits}
 
     def about(self) -> dict[str, Any]:
         told: dict[str, Any] = {"layout": self.name, "built_from": self.layout.source or "layout unverified"}
@@ -132,6 +138,8 @@ class LayoutSource:
         if self._templates is not None:
             told["templates"] = self._templates.count()
             told["template_pairs"] = len(self._templates.pairs)
+        if self._splits is not None:
+            told["splits"] = len(pc.unique(self._splits["split"]))
         return told
 
 

@@ -29,6 +29,12 @@ def gallery(share: float, supported: bool = True) -> dict[str, Any]:
     }
 
 
+def over(share: float | None) -> dict[str, Any]:
+    if share is None:
+        return {"mean": None, "std": None, "mean_minus_std": None, "supported": False}
+    return {"mean": share, "std": 0.03, "mean_minus_std": share - 0.03, "supported": share > 0.55}
+
+
 def metrics(share: float) -> dict[str, Any]:
     mean = {"cmc": {"rank_1": share, "rank_10": share + 0.1, "rank_5": share + 0.05}}
     mean["tpir"] = [{"fpir": 0.1, "tpir": share / 2}]
@@ -37,7 +43,10 @@ def metrics(share: float) -> dict[str, Any]:
     found = {"verification": verification, "identification": {"ijb_hard": {"galleries": both, "mean": mean}}}
     among = [{"distractors": n, "rank_1": share - n / 1e5, "rank_10": share} for n in (10, 10_000)]
     lists = {"far": {"among_distractors": {"cmc": among}}, "camera": {"in_gallery": gallery(share)}}
+    rates = [{"far": 0.1, **over(share)}, {"far": 1e-4, **over(None)}]
+    splits = {"splits": 10, "rank": 1, "tar_at_far": rates, "tpir_at_fpir": [{"fpir": 0.01, **over(share)}]}
     return {
+        "blufr": {"settings": {"rank": 1}, "benchmarks": {"bench": {"lists": {"all_faces": splits}}}},
         "templates": {"settings": {"flip": "sum"}, "benchmarks": {"bench": found}},
         "searches": {"settings": {"flip": "concat"}, "benchmarks": {"bench": {"lists": lists}}},
     }
@@ -75,9 +84,25 @@ def test_searches(results: Results) -> None:
     assert [cells["alone"].value for _, _, cells in table.lines] == pytest.approx([0.5, 0.25, 0.4999, 0.4])
 
 
+def test_splits(results: Results) -> None:
+    (table,) = identification.splits(results)
+    assert [(name, measure) for name, measure, _ in table.lines] == [
+        ("all faces, 10 splits", "TAR at FAR 0.1"),
+        ("all faces, 10 splits", "TPIR at FPIR 0.01"),
+    ]
+    assert table.untold == ["all faces, 10 splits, TAR at FAR 0.0001"]
+    (first, second) = (cells for _, _, cells in table.lines)
+    assert first["student"].value == pytest.approx(0.57)
+    assert (first["student"].remarks, second["alone"].remarks) == (
+        ["60.0 - 3.0"],
+        ["50.0 - 3.0", "few probes"],
+    )
+
+
 def test_models_without_these_protocols_have_no_table(data: Path, params: dict[str, Any]) -> None:
     assert identification.templates(Results(data, params)) == []
     assert identification.searches(Results(data, params)) == []
+    assert identification.splits(Results(data, params)) == []
 
 
 def test_the_page_has_the_tables_where_there_are_any(
@@ -92,6 +117,8 @@ def test_the_page_has_the_tables_where_there_are_any(
     for words in (
         "<h3>Templates</h3>",
         "<h3>Searches</h3>",
+        "<h3>All pairs of splits</h3>",
+        "How the splits were scored",
         "[40.0, 60.0]",
         "TPIR20 at FPIR 0.1",
         "few probes",

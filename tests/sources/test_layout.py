@@ -117,6 +117,91 @@ def test_cfp_s_own_lists(real, tmp_path, jpeg):
         } == {350}
 
 
+def blufr_mat(names, splits, labels=None, **other):
+    """blufr_lfw_config.mat as the toolkit has it: cells of names, columns of uint16 counted from 1."""
+
+    def cells(rows):
+        found = np.empty((len(rows), 1), object)
+        for row, value in enumerate(rows):
+            found[row, 0] = value
+        return found
+
+    def column(numbers):
+        return np.array(numbers, np.uint16).reshape(-1, 1)
+
+    people = list(dict.fromkeys(name.rpartition("_")[0] for name in names))
+    labels = labels or [people.index(name.rpartition("_")[0]) + 1 for name in names]
+    parts = dict(zip(("testIndex", "galIndex", "probIndex"), zip(*splits, strict=True), strict=True))
+    indices = {name: cells([column(rows) for rows in part]) for name, part in parts.items()}
+    return mat(imageList=cells([f"{name}.jpg" for name in names]), labels=column(labels), **indices, **other)
+
+
+BLUFR_NAMES = ["Al_0001", "Al_0002", "Bo_Li_0001", "Cy_0001", "Cy_0002"]
+BLUFR_SPLITS = [([1, 2, 3], [1], [2, 3]), ([2, 4, 5], [4], [2, 5])]
+
+
+def blufr_entries(jpeg, **changed):
+    names = [f"{name.rpartition('_')[0]}/{name}" for name in BLUFR_NAMES]
+    entries = {f"lfw/{name}.jpg": jpeg(k) for k, name in enumerate(names)}
+    made = {"names": BLUFR_NAMES, "splits": BLUFR_SPLITS, **changed}
+    entries["BLUFR/config/lfw/blufr_lfw_config.mat"] = blufr_mat(**made)
+    return entries
+
+
+def test_blufr(lay, jpeg):
+    entries = blufr_entries(jpeg)
+    for name, form in (("blufr", "folder"), ("blufr", ".zip")):
+        found = source(lay(entries, form), name)
+        splits = found.lists()["splits"]
+        assert splits.schema == records.SPLITS
+        assert rows(splits) == [
+            ("blufr", 0, "gallery", "Al", "lfw/Al/Al_0001.jpg"),
+            ("blufr", 0, "probe", "Al", "lfw/Al/Al_0002.jpg"),
+            ("blufr", 0, "probe", "Bo_Li", "lfw/Bo_Li/Bo_Li_0001.jpg"),
+            ("blufr", 1, "gallery", "Cy", "lfw/Cy/Cy_0001.jpg"),
+            ("blufr", 1, "probe", "Al", "lfw/Al/Al_0002.jpg"),
+            ("blufr", 1, "probe", "Cy", "lfw/Cy/Cy_0002.jpg"),
+        ]
+        assert found.pairs() == []
+        assert found.about()["splits"] == 2
+    assert source(lay(entries), "blufr", pairs=False).lists() == {}
+    pairs = {"pairs.txt": b"1\t1\nAl\t1\t2\nAl\t1\tCy\t2\n"}
+    beside = source(lay(entries | {f"lfw/{name}": text for name, text in pairs.items()}), "lfw")
+    assert len(beside.pairs()) == 2
+    assert beside.lists()["splits"].equals(splits)
+
+
+@pytest.mark.parametrize(
+    ("changed", "message"),
+    [
+        ({"labels": [1, 1, 1, 3, 3]}, r"image 3 \(Bo_Li_0001\): label 1 is of Al, Bo_Li has label 1"),
+        ({"labels": [1, 2, 3, 4, 4]}, r"image 2 \(Al_0002\): label 2 is of Al, Al has label 1"),
+        ({"labels": [1, 1]}, "5 names in imageList and 2 labels"),
+        ({"splits": [([1, 2, 6], [1], [2, 6])]}, "split 0: images count from 1 to 5"),
+        (
+            {"splits": [([1, 2], [1], [2]), ([1, 2, 3], [1], [2])]},
+            "split 1: testIndex should be galIndex and",
+        ),
+        ({"splits": [([1, 2, 2], [1, 2], [2])]}, "split 0 has image 2 twice"),
+        (
+            {"names": ["Al_0001", "Al_0009"], "splits": [([1, 2], [1], [2])]},
+            "image 2, names Al_0009, which is",
+        ),
+    ],
+)
+def test_blufr_lists_that_err(lay, jpeg, changed, message):
+    with pytest.raises(SourceError, match=rf"blufr_lfw_config\.mat.*{message}"):
+        source(lay(blufr_entries(jpeg, **changed)), "blufr")
+
+
+def test_blufr_needs_its_list(lay, jpeg):
+    with pytest.raises(SourceError, match=r"should hold one file blufr_lfw_config\.mat, it holds none"):
+        source(lay({"lfw/Al/Al_0001.jpg": jpeg()}), "blufr")
+    file = "BLUFR/config/lfw/blufr_lfw_config.mat"
+    with pytest.raises(SourceError, match="should hold imageList"):
+        source(lay(blufr_entries(jpeg) | {file: mat(other=1)}), "blufr")
+
+
 def agedb_splits(folds):
     def image(name):
         cell = np.empty((1, 1), [("name", object)])
