@@ -1,6 +1,7 @@
 """Every layout in its form at toy size: identities, attributes, lists, pairs; what is wrong is named."""
 
 import io
+import json
 import tarfile
 from pathlib import Path
 
@@ -382,6 +383,29 @@ def test_megaface_and_facescrub_without_their_noises(lay, jpeg):
         "Al_Li",
         "Al_Li",
     )
+
+
+def test_searches_of_megaface_and_survface(lay, jpeg):
+    """Layouts "megaface_facescrub" and "survface_1n"; their numbers: tests/stages/test_official_lists.py."""
+    entries = {f"f/{who}/{who}_{k}.png": jpeg(k, ".png") for who in ("Al", "Bo") for k in (1, 2)}
+    entries |= {f"m/375/3@N00/{k}.jpg": jpeg(k) for k in (5, 6)}
+    probes = {"path": ["Bo/Bo_2.png", "Al/Al_1.png", "Bo/Bo_1.png"], "id": ["Bo", "Al", "Bo"]}
+    entries["devkit/facescrub_features_list.json"] = json.dumps(probes).encode()
+    entries["devkit/megaface_features_list.json_1_1"] = b'{"path": ["375/3@N00/6.jpg"]}'
+    found = source(lay(entries), "megaface_facescrub")
+    assert rows(found.lists()["searches"]) == [
+        ("megaface_facescrub", role, path)
+        for role, path in (
+            ("gallery", "f/Bo/Bo_2.png"),
+            ("gallery", "f/Al/Al_1.png"),
+            ("mated", "f/Bo/Bo_1.png"),
+            ("distractor", "m/375/3@N00/6.jpg"),
+        )
+    ]
+    people = [(one.sample_id[-8:], one.identity) for one in found.samples()]
+    assert people == [("Al_1.png", "Al"), ("Bo_1.png", "Bo"), ("Bo_2.png", "Bo"), ("00/6.jpg", None)]
+    assert found.about()["in_no_list"] == 2
+    assert len(list(source(lay(entries), "megaface_facescrub", pairs=False).samples())) == 6
 
 
 def test_survface(lay, jpeg):
