@@ -36,12 +36,16 @@ def pool(
 
 
 def verify(pooled: Pooled, pairs: pd.DataFrame, fars: Sequence[float], draws: int, seed: int) -> Verified:
-    """1:1 of pairs (a, b, same) of templates: TAR at FAR with intervals of `draws` draws, EER, AUC, ROC."""
+    """1:1 of pairs (fold, a, b, same) of templates: TAR at FAR with intervals of `draws` draws, EER, AUC.
+
+    A list in several folds has an accuracy, too, by thresholds of the other folds.
+    """
     a, b = pooled.rows(pairs["a"]), pooled.rows(pairs["b"])
     scores = vectors.cosine(pooled.unit, a, b).astype(np.float64)
-    who = intervals.people(pairs, dict(zip(pooled.names, pooled.people, strict=True)))
+    identity = dict(zip(pooled.names, pooled.people, strict=True))
+    who = intervals.people(pairs, identity)
     curve = curves.roc(scores, who.same)
-    metrics = {
+    metrics: dict[str, Any] = {
         "tar_at_far": scored.tars(curve, scores, who, fars, draws, seed),
         "eer": curves.eer(curve),
         "auc": curves.auc(curve),
@@ -49,8 +53,12 @@ def verify(pooled: Pooled, pairs: pd.DataFrame, fars: Sequence[float], draws: in
         "impostors": curve.impostors,
         "people": who.people,
     }
-    table = pairs[["a", "b", "same"]].assign(score=scores.astype(np.float32), person_a=who.a, person_b=who.b)
-    return Verified(metrics, table, scored.thin(curve))
+    table = pairs[["fold", "a", "b", "same"]].assign(score=scores.astype(np.float32))
+    if pairs["fold"].nunique() > 1:
+        accuracy, correct = scored.in_folds(scores, pairs["fold"].to_numpy(), who, draws, seed)
+        metrics |= accuracy | scored.people_in_folds(pairs, who, identity, given=True)
+        table["correct"] = correct
+    return Verified(metrics, table.assign(person_a=who.a, person_b=who.b), scored.thin(curve))
 
 
 def search(pooled: Pooled, galleries: Mapping[str, pd.DataFrame], asked: Asked) -> Searched:

@@ -124,7 +124,7 @@ class Bench(Interface):
     def verify_templates(
         self, pooled: Pooled, pairs: pd.DataFrame, *, fars: Sequence[float], bootstrap: int
     ) -> Verified:
-        """Scores `pairs` (a, b, same) of templates."""
+        """Scores `pairs` (fold, a, b, same) of templates; accuracy where they are in several folds."""
         ...
 
     def search(self, pooled: Pooled, galleries: Mapping[str, pd.DataFrame], asked: Asked) -> Searched:

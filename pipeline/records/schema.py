@@ -39,7 +39,7 @@ def _full(*fields: tuple[str, pa.DataType]) -> pa.Schema:
 PAIRS = _full(("protocol", TEXT), ("fold", pa.int16()), ("a", TEXT), ("b", TEXT), ("same", pa.bool_()))
 # What templates are made of, a row an image. Images of one medium are frames of one video.
 TEMPLATES = _full(("template", TEXT), ("identity", TEXT), ("sample_id", TEXT), ("media", TEXT))
-TEMPLATE_PAIRS = _full(("protocol", TEXT), ("a", TEXT), ("b", TEXT), ("same", pa.bool_()))  # of templates
+TEMPLATE_PAIRS = PAIRS  # of templates; a list without folds has one, 0
 # 1:N. Roles: gallery, distractor (in the gallery, nobody's mate); of probes: mated, unmated.
 SEARCHES = _full(("protocol", TEXT), ("role", TEXT), ("template", TEXT))
 # Faces whose every pair is compared, in splits. Roles: gallery and probe of the split's open set.

@@ -75,6 +75,9 @@ def _table(benchmark: str, lines: Mapping[Key, dict[str, Cell]]) -> Table:
 def template_cells(numbers: Mapping[str, Any]) -> Iterator[tuple[Key, Cell]]:
     """Of one model on one benchmark."""
     for name, values in numbers["verification"].items():
+        if accuracy := values.get("accuracy"):
+            cell = Cell(accuracy["mean"], accuracy["low"], accuracy["high"])
+            yield (words(name), "accuracy", f"over {len(values['fold_accuracy'])} folds"), cell
         for tar in values["tar_at_far"]:
             cell = Cell(tar["tar"], tar.get("low"), tar.get("high"), few(tar["supported"], "impostors"))
             yield (words(name), "TAR at FAR", f"{tar['far']:g}"), cell

@@ -146,14 +146,14 @@ def _searches(people: BenchmarkPeople) -> list[Search]:
 def _pairs(people: BenchmarkPeople, negatives: Collection[str]) -> pa.Table:
     """Gallery templates against probe templates: every one of one person, some of two."""
     probes = _probes(people)
-    rows: list[tuple[str, str, str, bool]] = []
+    rows: list[tuple[str, int, str, str, bool]] = []
     for negative in (name for name in SUFFIX if name in negatives):
         protocol = f"templates{SUFFIX[negative]}"
         rng = np.random.default_rng(seed_of(people.world_seed, protocol))
         same = [(index, index) for index in range(people.size.subjects)]
         for couples, most in ((same, None), (_couples(people, negative, rng), people.size.impostors)):
             made = [
-                (protocol, _name(a, "gallery"), _name(b, probe), a == b)
+                (protocol, 0, _name(a, "gallery"), _name(b, probe), a == b)
                 for a, b in couples
                 for probe in probes
             ]

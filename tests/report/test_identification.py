@@ -40,6 +40,8 @@ def metrics(share: float) -> dict[str, Any]:
     mean["tpir"] = [{"fpir": 0.1, "tpir": share / 2}]
     both = {"gallery_1": gallery(share), "gallery_2": gallery(share, supported=False)}
     verification = {"ijb_hard": {"tar_at_far": [tar(0.1, share), tar(1e-4, None), tar(1e-5, None)]}}
+    seen = {"mean": share, "std": 0.01, "low": share - 0.1, "high": share + 0.1}
+    verification["ytf"] = {"accuracy": seen, "fold_accuracy": [share] * 10, "tar_at_far": []}
     found = {"verification": verification, "identification": {"ijb_hard": {"galleries": both, "mean": mean}}}
     among = [{"distractors": n, "rank_1": share - n / 1e5, "rank_10": share} for n in (10, 10_000)]
     lists = {"far": {"among_distractors": {"cmc": among}}, "camera": {"in_gallery": gallery(share)}}
@@ -63,12 +65,14 @@ def test_templates(results: Results) -> None:
     (table,) = identification.templates(results)
     assert [(name, measure) for name, measure, _ in table.lines] == [
         ("ijb hard", "TAR at FAR 0.1"),
+        ("ytf", "accuracy over 10 folds"),
         ("ijb hard, 2 galleries", "rank 1"),
         ("ijb hard, 2 galleries", "TPIR at FPIR 0.1"),
     ]
     assert table.untold == ["ijb hard, TAR at FAR 0.0001, 1e-05"]
-    first, ranks, tpir = (cells["student"] for _, _, cells in table.lines)
+    first, accuracy, ranks, tpir = (cells["student"] for _, _, cells in table.lines)
     assert (first.value, first.low, first.high, first.remarks) == (0.6, 0.5, 0.7, [])
+    assert (accuracy.value, accuracy.low) == (0.6, 0.5)
     assert ranks.remarks == ["rank 5: 65.0", "rank 10: 70.0"]
     assert (tpir.value, tpir.remarks) == (0.3, ["few probes"])
 

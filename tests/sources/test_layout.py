@@ -303,9 +303,10 @@ def test_ytf(lay, jpeg):
     assert all(table.schema == records.LISTS[name] for name, table in lists.items())
     assert rows(lists["templates"])[0] == ("Al/0", "Al", frame, "Al/0")
     assert rows(lists["template_pairs"])[:2] == [
-        ("ytf", "Al/0", "Al/3", True),
-        ("ytf", "Al/0", "Bo/0", False),
+        ("ytf", 0, "Al/0", "Al/3", True),
+        ("ytf", 0, "Al/0", "Bo/0", False),
     ]
+    assert lists["template_pairs"]["fold"].to_pylist() == [0, 0, 1, 1]
     assert found.pairs() == []
     assert {**found.about(), "built_from": ""} == {
         "layout": "ytf",
@@ -344,7 +345,7 @@ def test_ijb(lay, jpeg, name, gallery):
     lists = found.lists()
     assert all(table.schema == records.LISTS[kind] for kind, table in lists.items())
     assert [row[:2] for row in rows(lists["templates"])] == [("10", "5"), ("10", "5"), ("11", "6")]
-    assert rows(lists["template_pairs"]) == [(name, "10", "11", False), (name, "10", "10", True)]
+    assert rows(lists["template_pairs"]) == [(name, 0, "10", "11", False), (name, 0, "10", "10", True)]
     search = f"{name}_gallery_{gallery}"
     assert rows(lists["searches"]) == [(search, "gallery", "10"), (search, "unmated", "11")]
     assert source(lay(entries), name, pairs=False).lists() == {}

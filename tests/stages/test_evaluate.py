@@ -73,7 +73,7 @@ def add_templates(folder):
     """Templates of two photographs of each person, pairs of them, their gallery and another one; splits."""
     who = [f"test{person:03d}" for person in range(20)]
     made = [(f"{one}/{k}", one, f"{one}/{k + j}", "m") for one in who for k in (0, 2) for j in (0, 1)]
-    pairs = [("ijb", f"{a}/0", f"{b}/2", a == b) for a in who for b in who]
+    pairs = [("ijb", 0, f"{a}/0", f"{b}/2", a == b) for a in who for b in who]
     searches = [
         (name, role, f"{one}/{2 * (role != 'gallery')}")
         for name in ("ijb_gallery_1", "camera")

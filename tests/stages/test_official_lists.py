@@ -13,7 +13,8 @@ import scipy.io
 
 from pipeline import records
 from pipeline.evaluate.bench import ModelBench
-from pipeline.protocols import blufr, searches
+from pipeline.evaluate.folds import kfold
+from pipeline.protocols import blufr, searches, templates
 from stages import crop, ingest
 from tests.protocols.worlds import best_rate
 from tests.sources.test_layout import blufr_mat
@@ -248,3 +249,43 @@ def test_blufr_from_its_list_to_its_numbers(run, raw, jpeg):
     row = found["tar_at_far"][0]
     assert row["mean_minus_std"] == pytest.approx(np.mean(tars) - np.std(tars, ddof=1))
     assert (found["gallery"], found["mated"], found["non_mated"]) == ([2, 1], [3, 2], [2, 6])
+
+
+# --- YouTube Faces ---
+
+
+def test_ytf_from_its_splits_to_thresholds_of_the_other_folds(run, raw, jpeg):
+    people = ("Al", "Bo", "Cy", "Di", "Ed", "Fi", "Gu", "Ha")
+    videos = [f"{who}/{video}" for who in people for video in (0, 2)]
+    entries = {
+        f"YouTubeFaces/frame_images_DB/{name}/{name[-1]}.{frame}.jpg": jpeg(10 * k + frame)
+        for k, name in enumerate(videos)
+        for frame in (1, 2)
+    }
+    splits = np.zeros((4, 3, 4), int)  # a fold is of two people, videos count from 1
+    for fold in range(4):
+        first = 4 * fold + 1
+        rows = [
+            (first, first + 1, 1),
+            (first + 2, first + 3, 1),
+            (first, first + 2, 0),
+            (first + 1, first + 3, 0),
+        ]
+        splits[:, :, fold] = rows
+    names = {"video_names": column(videos), "Splits": splits}
+    raw(entries | {"YouTubeFaces/meta_data/meta_and_splits.mat": mat(**names)})
+    bench, unit, _ = prepared(run, lambda path: path.split("/")[-3], layout="ytf")
+    protocol = templates.build(templates.Params(flip="none", fars=[0.5], bootstrap=0))
+    found = protocol.evaluate(bench).metrics["benchmarks"]["faces"]["verification"]["ytf"]
+    video = {}
+    for name in videos:
+        frames = [f"YouTubeFaces/frame_images_DB/{name}/{name[-1]}.{frame}.jpg" for frame in (1, 2)]
+        whole = unit[frames[0]] + unit[frames[1]]
+        video[name] = whole / np.linalg.norm(whole)
+    rows = [(fold, *splits[row, :, fold]) for fold in range(4) for row in range(4)]
+    scores = np.array([video[videos[a - 1]] @ video[videos[b - 1]] for _, a, b, _ in rows])
+    same, fold = np.array([bool(row[3]) for row in rows]), np.array([row[0] for row in rows])
+    slow = kfold(scores, same, fold)
+    assert found["fold_accuracy"] == pytest.approx(slow.accuracy)
+    assert found["fold_threshold"] == pytest.approx(slow.threshold, abs=1e-6)
+    assert found["people_in_several_folds"] == 0
