@@ -257,12 +257,12 @@ KEYS = ["benchmark", "protocol", "fold", "a", "b"]
 
 
 def compare(
-    first: pd.DataFrame, second: pd.DataFrame, draws: int = 1000, seed: int = 0
+    first: pd.DataFrame, second: pd.DataFrame, draws: int = 1000, seed: int = 0, fars: Sequence[float] = ()
 ) -> list[dict[str, Any]]:
     """Second model against first, a row a benchmark and protocol, from two evaluations' score tables.
 
-    The tables have KEYS, same, correct, person_a and person_b; pairs that only one scored are left out
-    and counted, whichever it was.
+    The tables have KEYS, same, correct, score, person_a and person_b; pairs that only one scored are left out
+    and counted, whichever it was. `tars` are the paired differences of TAR at each of `fars`.
     """
     rows = []
     for (benchmark, protocol), part in both(first, second).groupby(["benchmark", "protocol"], sort=True):
@@ -272,6 +272,9 @@ def compare(
         result = paired(
             part["correct"].to_numpy(bool), part["correct_second"].to_numpy(bool), pairs, draws, seed
         )
+        if fars:
+            ours, theirs = (part[name].to_numpy(np.float64) for name in ("score", "score_second"))
+            result["tars"] = paired_tar(ours, theirs, pairs, fars, draws, seed)
         every = pd.concat([first[KEYS], second[KEYS]])
         listed = (every["benchmark"] == benchmark) & (every["protocol"] == protocol)
         left_out = int(listed.sum()) - 2 * half
@@ -280,7 +283,8 @@ def compare(
 
 
 def both(first: pd.DataFrame, second: pd.DataFrame) -> pd.DataFrame:
-    """The pairs that both tables have: the first one's rows, with `correct_second`."""
+    """The pairs that both tables have: the first one's rows, with `correct_second` and `score_second`."""
     keys = [*KEYS, "again"]  # a list may hold a pair twice
     first, second = (table.assign(again=table.groupby(KEYS).cumcount()) for table in (first, second))
-    return first.merge(second[[*keys, "correct"]], on=keys, suffixes=("", "_second"), validate="one_to_one")
+    columns = [*keys, "correct", *(["score"] if "score" in second else [])]
+    return first.merge(second[columns], on=keys, suffixes=("", "_second"), validate="one_to_one")

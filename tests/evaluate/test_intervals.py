@@ -158,6 +158,11 @@ def test_compare_two_tables():
     assert intervals.compare(twice, twice, 20, 0)[0]["pairs"] == len(first) + 4
     kept = first.merge(second[intervals.KEYS], on=intervals.KEYS)
     assert row["difference"] == pytest.approx(1 - kept["correct"].mean())
+    assert "tars" not in row
+    first, second = first.assign(score=scores), first.assign(score=scores + 0.8 * pairs.same)
+    (row,) = intervals.compare(first, second.iloc[rng.permutation(len(second))], 200, 0, fars=[0.1, 1e-6])
+    assert row["tars"][0] == intervals.paired_tar(scores, second["score"].to_numpy(), pairs, [0.1], 200, 0)[0]
+    assert row["tars"][1]["difference"] is None
 
 
 def test_large_lists_give_the_same_draws(monkeypatch):
