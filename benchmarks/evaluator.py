@@ -94,7 +94,8 @@ class Clock:
 def ours_ijb(w: World, clock: Clock) -> dict[str, Any]:
     members = pd.DataFrame({"template": w.template, "identity": w.person[w.template], "media": w.medium})
     same = w.person[w.first] == w.person[w.second]
-    pairs = pd.DataFrame({"a": w.first, "b": w.second, "same": same}, copy=False)
+    fold = np.zeros(len(same), np.int16)
+    pairs = pd.DataFrame({"fold": fold, "a": w.first, "b": w.second, "same": same}, copy=False)
     galleries = {name: _roles(w, number) for name, number in (("1", 1), ("2", 2))}
     pooled = clock("templates", lambda: templated.pool(w.features, members, "none", False))
     verified = clock("1:1", lambda: templated.verify(pooled, pairs, FARS, 0, 0))

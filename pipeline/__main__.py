@@ -163,13 +163,14 @@ def compare(
     first: Annotated[str, typer.Argument(help="the model that the others are compared with")],
     others: Annotated[list[str], typer.Argument(help="models")],
     row: Annotated[list[str] | None, typer.Option(help="a row of it, again for each; all without")] = None,
+    far: Annotated[list[float] | None, typer.Option(help="of one row, true accept rates at it, too")] = None,
 ) -> None:
     """Paired differences of accuracy between models, over the rows of an experiment together."""
     from pipeline import experiment
     from pipeline.listing import comparison_table, show
 
     try:
-        show(comparison_table(name, experiment.compare(name, first, others, row or None)))
+        show(comparison_table(name, experiment.compare(name, first, others, row or None, far or ())))
         for model in experiment.not_auditable(name, [first, *others], row or None):
             log.warning("%s: overlap not auditable, its training people are unknown", model)
     except experiment.ExperimentError as error:

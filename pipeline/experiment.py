@@ -14,7 +14,7 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -170,20 +170,36 @@ def chosen_of(name: str, experiment: Experiment, rows: list[str] | None) -> list
     return rows or list(experiment.rows)
 
 
-def compare(name: str, first: str, others: list[str], rows: list[str] | None = None) -> list[dict[str, Any]]:
+def compare(
+    name: str, first: str, others: list[str], rows: list[str] | None = None, fars: Sequence[float] = ()
+) -> list[dict[str, Any]]:
     """Accuracy of `others` less that of `first` on the same pairs, a line a protocol, over the rows together.
 
     People of different rows are different people; the interval is that of a vertex bootstrap over them.
+    With `fars` a line more for the TAR at each, of one row alone: thresholds are those of the row's models.
     """
-    from pipeline.evaluate import intervals, means
+    from pipeline.evaluate import paired
 
     chosen = chosen_of(name, load(name), rows)
+    if fars and len(chosen) > 1:
+        raise ExperimentError(
+            f"a model was trained anew in each of {len(chosen)} rows, and has a threshold in each: "
+            "true accept rates are compared within one row, say which"
+        )
     base, found = _scores(name, first, chosen), []
     for other in others:
         scores = _scores(name, other, chosen)
-        lines = intervals.compare(base, scores) + means.compare(base, scores)
-        found += [{"first": first, "second": other, **line} for line in lines]
+        lines = paired.compare(base, scores, fars=fars) + paired.means(base, scores)
+        found += [{"first": first, "second": other, **line} for row in lines for line in _lines(row)]
     return found
+
+
+def _lines(row: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """A list's difference of accuracy, then those of its true accept rates."""
+    tars = row.pop("tars", [])
+    yield row
+    for tar in tars:
+        yield {**row, **tar, "protocol": f"{row['protocol']}, TAR at FAR {tar['far']:g}"}
 
 
 def not_auditable(name: str, models: list[str], rows: list[str] | None = None) -> list[str]:

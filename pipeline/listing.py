@@ -115,14 +115,14 @@ def result_table(title: str, rows: Sequence[Mapping[str, Any]]) -> Table:
 
 
 def comparison_table(title: str, rows: Sequence[Mapping[str, Any]]) -> Table:
-    """Paired differences in points of accuracy, a column a pair of models; a star where 0 is outside.
+    """Paired differences in points of accuracy or TAR, a column a pair of models; a star where 0 is outside.
 
-    `rows` as `experiment.compare` gives them, accuracies as shares.
+    `rows` as `experiment.compare` gives them, as shares.
     """
     pairs = list(dict.fromkeys((row["second"], row["first"]) for row in rows))
     lists = dict.fromkeys((row["benchmark"], row["protocol"], row["pairs"], row["people"]) for row in rows)
     heads = ["benchmark", "protocol", "pairs", "people", *(f"{second} - {first}" for second, first in pairs)]
-    table = folded(*heads, title=f"{title}: points of accuracy [95 % interval]")
+    table = folded(*heads, title=f"{title}: points [95 % interval]")
     found = {(row["benchmark"], row["protocol"], row["second"]): row for row in rows}
     for benchmark, protocol, *counts in lists:
         cells = (difference(found[benchmark, protocol, second]) for second, _ in pairs)
@@ -131,6 +131,8 @@ def comparison_table(title: str, rows: Sequence[Mapping[str, Any]]) -> Table:
 
 
 def difference(row: Mapping[str, Any]) -> str:
+    if row["difference"] is None:
+        return "too few impostors"
     if row["low"] is None:
         return escape(f"{100 * row['difference']:+.1f} [too few people]")
     low, high = 100 * row["low"], 100 * row["high"]

@@ -71,6 +71,7 @@ def test_models_are_compared_on_the_pairs_of_all_rows(tmp_path, monkeypatch):
             frame["a"], frame["b"] = [f"a{i}" for i in range(40)], [f"b{i}" for i in range(40)]
             frame["person_a"], frame["person_b"] = people, [*people[::2], *people[::2]]
             frame["correct"] = correct
+            frame["score"] = [0.1 * (i % 3) + (model == "good" and i % 2 == 0) for i in range(40)]
             path = tmp_path / ".experiments/e" / row / "data/prepared/evaluate" / model / "scores.parquet"
             path.parent.mkdir(parents=True)
             frame.to_parquet(path)
@@ -82,6 +83,13 @@ def test_models_are_compared_on_the_pairs_of_all_rows(tmp_path, monkeypatch):
         experiment.compare("e", "poor", ["none"])
     (found,) = experiment.compare("e", "poor", ["good"], ["s"])
     assert (found["pairs"], found["people"]) == (40, 20)
+    accuracy, tar, untold = experiment.compare("e", "poor", ["good"], ["s"], fars=[0.1, 0.01])
+    assert accuracy == found
+    assert (tar["protocol"], untold["protocol"]) == ("front, TAR at FAR 0.1", "front, TAR at FAR 0.01")
+    assert tar["difference"] > 0.5
+    assert (untold["difference"], untold["low"]) == (None, None)
+    with pytest.raises(experiment.ExperimentError, match="compared within one row, say which"):
+        experiment.compare("e", "poor", ["good"], fars=[0.1])
     with pytest.raises(experiment.ExperimentError, match=r"e has no row 'rr'.*'r'"):
         experiment.compare("e", "poor", ["good"], ["rr"])
 

@@ -9,7 +9,7 @@ from typer.testing import CliRunner
 
 from pipeline import experiment, plugin
 from pipeline.__main__ import app, parse
-from pipeline.listing import comparison_table, family_table, result_table, type_name
+from pipeline.listing import comparison_table, difference, family_table, result_table, type_name
 from pipeline.params.schema import Dataset
 
 ROOT = Path(__file__).parent.parent
@@ -129,6 +129,7 @@ def test_differences_are_points_and_starred_where_zero_is_outside():
     assert [list(column.cells)[1].replace("\\", "") for column in table.columns[4:]] == [
         "+50.0 [too few people]"
     ] * 2
+    assert difference({**rows[0], "low": None, "difference": None}) == "too few impostors"
 
 
 @pytest.mark.parametrize(

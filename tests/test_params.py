@@ -280,7 +280,7 @@ CASES = {
     ),
     "an unknown protocol": (
         lambda v: v["datasets"]["synthetic_test"]["protocols"].append("fornt"),
-        "datasets.synthetic_test.protocols.8",
+        "datasets.synthetic_test.protocols.9",
         "fornt",
     ),
     "protocols where one trains": (

@@ -11,11 +11,11 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from pipeline.evaluate import cost, curves, embed, fairness, intervals, scored, templated, vectors
-from pipeline.evaluate.folds import contiguous_folds, kfold
+from pipeline.evaluate import cost, curves, embed, exhaustive, fairness, intervals, scored, templated, vectors
+from pipeline.evaluate.folds import contiguous_folds
 from pipeline.loader import Faces
 from pipeline.model import Model
-from pipeline.protocols import Asked, Pooled, Searched, Verified
+from pipeline.protocols import Asked, Exhausted, Pooled, Searched, Verified
 from pipeline.records import Dataset, read_parquet
 from pipeline.runtime import Runtime
 
@@ -66,10 +66,14 @@ class ModelBench:
         unit = vectors.fuse(self.embeddings(dataset), cast(vectors.Flip, flip), ids)
         row = pd.Index(ids)
         scores = vectors.cosine(unit, row.get_indexer(pairs["a"]), row.get_indexer(pairs["b"]))
-        if pairs["fold"].nunique() == 1:
+        given = pairs["fold"].nunique() > 1
+        if not given:
             pairs = pairs.assign(fold=contiguous_folds(pairs["same"].to_numpy(bool), folds))
-        who = intervals.people(pairs, dict(zip(ids, frame["identity"], strict=True)))
-        return verified(pairs, scores, who, list(fars), bootstrap)
+        identity = dict(zip(ids, frame["identity"], strict=True))
+        who = intervals.people(pairs, identity)
+        tested = verified(pairs, scores, who, list(fars), bootstrap)
+        tested.metrics |= scored.people_in_folds(pairs, who, identity, given)
+        return tested
 
     def attributes(self, dataset: str) -> pd.DataFrame | None:
         path = self.described.get(dataset)
@@ -113,6 +117,21 @@ class ModelBench:
     ) -> Searched:
         return templated.among_distractors(pooled, search, sizes, ranks, fars)
 
+    def exhaust(
+        self,
+        dataset: str,
+        faces: pd.DataFrame,
+        *,
+        flip: str,
+        fars: Sequence[float],
+        fpirs: Sequence[float],
+        rank: int,
+    ) -> Exhausted:
+        ids = self.datasets[dataset].frame(["sample_id"])["sample_id"].tolist()
+        unit = vectors.fuse(self.embeddings(dataset), cast(vectors.Flip, flip), ids)
+        splits, people = exhaustive.splits(faces, ids)
+        return exhaustive.told(exhaustive.blufr(unit, people, splits, fars, fpirs, rank))
+
     def size(self) -> dict[str, Any]:
         return cost.size(self.model.recogniser, self.onnx)
 
@@ -128,26 +147,17 @@ def verified(
     bootstrap: int,
 ) -> Verified:
     """Every number of one scored list."""
-    folds = kfold(scores, who.same, pairs["fold"].to_numpy())
+    accuracy, correct = scored.in_folds(scores, pairs["fold"].to_numpy(), who, bootstrap, SEED)
     curve = curves.roc(scores, who.same)
-    accuracy: dict[str, Any] = {"mean": folds.mean, "std": folds.std, "low": None, "high": None}
-    if bootstrap:
-        sampled = intervals.accuracy_draws(folds.correct[None], who, bootstrap, SEED)[0]
-        accuracy |= scored.ends(intervals.interval(sampled))
-    in_folds = pd.Series(np.tile(pairs["fold"], 2)).groupby(np.concatenate([who.a, who.b])).nunique()
     metrics = {
-        "accuracy": accuracy,
-        "fold_accuracy": folds.accuracy.tolist(),
-        "fold_threshold": folds.threshold.tolist(),
+        **accuracy,
         "tar_at_far": scored.tars(curve, scores, who, fars, bootstrap, SEED),
         "eer": curves.eer(curve),
         "auc": curves.auc(curve),
         "genuine": curve.genuine,
         "impostors": curve.impostors,
-        "people": len(in_folds),
-        "people_in_several_folds": int((in_folds > 1).sum()),
     }
     table = pairs[["fold", "a", "b", "same"]].assign(
-        score=scores.astype(np.float32), correct=folds.correct, person_a=who.a, person_b=who.b
+        score=scores.astype(np.float32), correct=correct, person_a=who.a, person_b=who.b
     )
     return Verified(metrics, table, scored.thin(curve))

@@ -10,6 +10,7 @@ all: no grid. Of several equally good ones the middle is taken (of an even numbe
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,10 +19,6 @@ import numpy.typing as npt
 from jaxtyping import Bool, Float, Int
 
 from pipeline.evaluate.curves import checked
-
-
-class SharedIdentityError(ValueError):
-    """An identity in two folds: its threshold has seen it."""
 
 
 @dataclass(frozen=True)
@@ -128,12 +125,10 @@ def shared_identities(
     }
 
 
-def check_folds(fold: Int[np.ndarray, " pairs"], a: npt.NDArray[Any], b: npt.NDArray[Any]) -> None:
-    """An error that names an identity in two folds: a threshold must not have seen the people it judges."""
-    shared = shared_identities(fold, a, b)
-    if shared:
-        person, where = next(iter(shared.items()))
-        raise SharedIdentityError(
-            f"identity {person!r} is in folds {', '.join(map(str, where))} ({len(shared)} identities are in"
-            " several): deal identities, not pairs, to folds"
-        )
+def told(shared: Mapping[Any, Sequence[Any]]) -> str:
+    """`shared_identities` in words: a threshold should not have seen the people it judges."""
+    person, where = next(iter(shared.items()))
+    return (
+        f"identity {person!r} is in folds {', '.join(map(str, where))} ({len(shared)} identities are in"
+        " several): thresholds have seen people that they judge"
+    )

@@ -265,36 +265,3 @@ def tested(difference: float, sampled: Float[np.ndarray, " draws"]) -> dict[str,
 
 def _size(pairs: Pairs) -> dict[str, int]:
     return {"pairs": len(pairs.a), "people": pairs.people}
-
-
-KEYS = ["benchmark", "protocol", "fold", "a", "b"]
-
-
-def compare(
-    first: pd.DataFrame, second: pd.DataFrame, draws: int = 1000, seed: int = 0
-) -> list[dict[str, Any]]:
-    """Second model against first, a row a benchmark and protocol, from two evaluations' score tables.
-
-    The tables have KEYS, same, correct, person_a and person_b; pairs that only one scored are left out
-    and counted, whichever it was.
-    """
-    rows = []
-    for (benchmark, protocol), part in both(first, second).groupby(["benchmark", "protocol"], sort=True):
-        codes, _ = pd.factorize(pd.concat([part["person_a"], part["person_b"]], ignore_index=True))
-        half = len(part)
-        pairs = Pairs(codes[:half], codes[half:], part["same"].to_numpy(bool))
-        result = paired(
-            part["correct"].to_numpy(bool), part["correct_second"].to_numpy(bool), pairs, draws, seed
-        )
-        every = pd.concat([first[KEYS], second[KEYS]])
-        listed = (every["benchmark"] == benchmark) & (every["protocol"] == protocol)
-        left_out = int(listed.sum()) - 2 * half
-        rows.append({"benchmark": benchmark, "protocol": protocol, **result, "left_out": left_out})
-    return rows
-
-
-def both(first: pd.DataFrame, second: pd.DataFrame) -> pd.DataFrame:
-    """The pairs that both tables have: the first one's rows, with `correct_second`."""
-    keys = [*KEYS, "again"]  # a list may hold a pair twice
-    first, second = (table.assign(again=table.groupby(KEYS).cumcount()) for table in (first, second))
-    return first.merge(second[[*keys, "correct"]], on=keys, suffixes=("", "_second"), validate="one_to_one")

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
-from jaxtyping import Float
+import pandas as pd
+from jaxtyping import Bool, Float, Int
 
-from pipeline.evaluate import curves, intervals
+from pipeline.evaluate import curves, folds, intervals
 
 POINTS = 200  # of a ROC as it is kept for pictures
 
@@ -37,6 +38,37 @@ def tars(
         tar | ends(intervals.interval(sampled[far]) if (far := tar["far"]) in sampled else None)
         for tar in found
     ]
+
+
+def in_folds(
+    scores: Float[np.ndarray, " pairs"],
+    fold: Int[np.ndarray, " pairs"],
+    who: intervals.Pairs,
+    draws: int,
+    seed: int,
+) -> tuple[dict[str, Any], Bool[np.ndarray, " pairs"]]:
+    """(accuracy by thresholds of the other folds, with its interval; which pairs were decided rightly)."""
+    found = folds.kfold(scores, who.same, fold)
+    accuracy: dict[str, Any] = {"mean": found.mean, "std": found.std, **ends(None)}
+    if draws:
+        sampled = intervals.accuracy_draws(found.correct[None], who, draws, seed)[0]
+        accuracy |= ends(intervals.interval(sampled))
+    each = {"fold_accuracy": found.accuracy.tolist(), "fold_threshold": found.threshold.tolist()}
+    return {"accuracy": accuracy, **each}, found.correct
+
+
+def people_in_folds(
+    pairs: pd.DataFrame, who: intervals.Pairs, identity: Mapping[str, str | None], given: bool
+) -> dict[str, Any]:
+    """How many people are in several folds of `pairs` (fold, a, b); a note where the list has given them."""
+    faces = pd.concat([pairs["a"], pairs["b"]], ignore_index=True)
+    first = pd.Series(faces.to_numpy(), np.concatenate([who.a, who.b])).groupby(level=0).first()
+    names = [face if pd.isna(name := identity.get(face)) else name for face in first]
+    shared = folds.shared_identities(pairs["fold"].to_numpy(), who.a, who.b)
+    told: dict[str, Any] = {"people": who.people, "people_in_several_folds": len(shared)}
+    if given and shared:
+        told["folds_note"] = folds.told({names[person]: where for person, where in shared.items()})
+    return told
 
 
 def thin(curve: curves.Roc, points: int = POINTS) -> dict[str, list[float]]:

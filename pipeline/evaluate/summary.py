@@ -13,6 +13,10 @@ def of(metrics: dict[str, Any]) -> dict[str, Any]:
         for protocol, values in protocols.items():
             name = protocol if len(benchmarks) == 1 else f"{benchmark}/{protocol}"
             shown[name] = round(100 * values["accuracy"]["mean"], 2)
+    for found in metrics.get("templates", {}).get("benchmarks", {}).values():
+        for name, values in found.get("verification", {}).items():
+            if "accuracy" in values:
+                shown[name] = round(100 * values["accuracy"]["mean"], 2)
     shown |= first_ranks(metrics)
     shown["overlap"] = "audited" if metrics.get("auditable", True) else "not auditable"
     return {key: value for key, value in shown.items() if value is not None}

@@ -36,13 +36,16 @@ def pool(
 
 
 def verify(pooled: Pooled, pairs: pd.DataFrame, fars: Sequence[float], draws: int, seed: int) -> Verified:
-    """1:1 of pairs (a, b, same) of templates: TAR at FAR with intervals of `draws` draws, EER, AUC, ROC."""
+    """1:1 of pairs (fold, a, b, same) of templates: TAR at FAR with intervals of `draws` draws, EER, AUC.
+
+    A list in several folds has an accuracy, too, by thresholds of the other folds.
+    """
     a, b = (pooled.rows(pairs[side]).astype(np.int32) for side in ("a", "b"))
     scores = vectors.cosine(pooled.unit, a, b)
     who = intervals.joined(pooled.names, pooled.people, a, b, pairs["same"].to_numpy(bool))
     del a, b
     curve = curves.roc(scores, who.same)
-    metrics = {
+    metrics: dict[str, Any] = {
         "tar_at_far": scored.tars(curve, scores, who, fars, draws, seed),
         "eer": curves.eer(curve),
         "auc": curves.auc(curve),
@@ -50,9 +53,13 @@ def verify(pooled: Pooled, pairs: pd.DataFrame, fars: Sequence[float], draws: in
         "impostors": curve.impostors,
         "people": who.people,
     }
-    columns: dict[str, Any] = {name: pairs[name] for name in ("a", "b", "same")}
-    columns |= {"score": scores.astype(np.float32, copy=False), "person_a": who.a, "person_b": who.b}
-    table = pd.DataFrame(columns, copy=False)
+    columns: dict[str, Any] = {name: pairs[name] for name in ("fold", "a", "b", "same")}
+    columns["score"] = scores.astype(np.float32, copy=False)
+    if pairs["fold"].nunique() > 1:
+        accuracy, columns["correct"] = scored.in_folds(scores, pairs["fold"].to_numpy(), who, draws, seed)
+        identity = dict(zip(pooled.names, pooled.people, strict=True))
+        metrics |= accuracy | scored.people_in_folds(pairs, who, identity, given=True)
+    table = pd.DataFrame({**columns, "person_a": who.a, "person_b": who.b}, copy=False)
     return Verified(metrics, table, scored.thin(curve))
 
 

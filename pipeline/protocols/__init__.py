@@ -62,6 +62,15 @@ class Searched:
     probes: pd.DataFrame
 
 
+@dataclass
+class Exhausted:
+    """What all pairs of a list's splits give: numbers, a row a split and rate, points of the ROC."""
+
+    metrics: dict[str, Any]
+    rates: pd.DataFrame
+    curve: dict[str, list[float]]
+
+
 @dataclass(frozen=True)
 class Asked:
     """Where the curves of a search are read: ranks of the CMC, FPIRs at `open_rank`, FARs in the gallery."""
@@ -115,7 +124,7 @@ class Bench(Interface):
     def verify_templates(
         self, pooled: Pooled, pairs: pd.DataFrame, *, fars: Sequence[float], bootstrap: int
     ) -> Verified:
-        """Scores `pairs` (a, b, same) of templates."""
+        """Scores `pairs` (fold, a, b, same) of templates; accuracy where they are in several folds."""
         ...
 
     def search(self, pooled: Pooled, galleries: Mapping[str, pd.DataFrame], asked: Asked) -> Searched:
@@ -132,6 +141,19 @@ class Bench(Interface):
         fars: Sequence[float],
     ) -> Searched:
         """Every face of a list (role, template) that is no distractor, among the first N distractors."""
+        ...
+
+    def exhaust(
+        self,
+        dataset: str,
+        faces: pd.DataFrame,
+        *,
+        flip: str,
+        fars: Sequence[float],
+        fpirs: Sequence[float],
+        rank: int,
+    ) -> Exhausted:
+        """All pairs of each split's `faces` (split, role, identity, sample_id), its probes in its gallery."""
         ...
 
     def size(self) -> dict[str, Any]:

@@ -1,16 +1,21 @@
 """What must hold of a list of pairs before it is scored: no pair of both kinds, nothing paired with itself.
 
-Repeats are counted: a published list may hold a pair twice, and is scored as published.
+Repeats are counted: a published list may hold a pair twice, and is scored as published. So is one with people
+in several of its folds, though thresholds then have seen whom they judge: that is said.
 """
 
 from __future__ import annotations
 
+import logging
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 from jaxtyping import Bool, Int
+
+LOG = logging.getLogger(__name__)
 
 
 class PairListError(ValueError):
@@ -55,3 +60,9 @@ def repeats(dataset: str, name: str, pairs: pd.DataFrame) -> int:
         return check_pairs(pairs["a"].to_numpy(), pairs["b"].to_numpy(), pairs["same"].to_numpy(bool))
     except PairListError as error:
         raise PairListError(f"benchmark {dataset!r}, list {name!r}: {error}") from error
+
+
+def warn_of_folds(dataset: str, name: str, metrics: Mapping[str, Any]) -> None:
+    """Say that people are in several of a list's own folds, where they are."""
+    if note := metrics.get("folds_note"):
+        LOG.warning("benchmark %r, list %r: %s", dataset, name, note)

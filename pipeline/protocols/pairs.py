@@ -3,8 +3,9 @@
 The threshold of a fold comes from the other folds; accuracy is mean and spread over folds with an interval
 over people, TAR at FAR and the ROC are of all folds together (http://vis-www.cs.umass.edu/lfw/lfw.pdf).
 Pairs of a face that was set aside are left out, counted and named; too many of them are an error. Pairs that
-a list repeats are scored and counted; a pair of both kinds, or of a face with itself, is an error. What has
-lists of templates or searches alone is left to their protocols.
+a list repeats are scored and counted, people in several of its folds are counted and warned of; a pair of
+both kinds, or of a face with itself, is an error. What has lists of templates or searches alone is left to
+their protocols.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ import pandas as pd
 from pydantic import Field
 
 from pipeline.protocols import Bench, Result
-from pipeline.protocols._lists import repeats
+from pipeline.protocols._lists import repeats, warn_of_folds
 from pipeline.records import Dataset
 from pipeline.strict import Strict
 
@@ -81,6 +82,7 @@ class Pairs:
                 tested = bench.verify(
                     dataset, kept, folds=self.folds, flip=self.flip, fars=self.fars, bootstrap=self.bootstrap
                 )
+                warn_of_folds(dataset, str(name), tested.metrics)
                 missing = {"missing_pairs": len(pairs) - len(kept), "missing_faces": absent[:KEPT]}
                 numbers[str(name)] = {**tested.metrics, **missing, "repeated_pairs": again}
                 tables.append(tested.scores.assign(benchmark=dataset, protocol=str(name)))

@@ -3,7 +3,8 @@
     t = sum over media of the mean of each medium's images, at unit length
 
 1:1, of every list of `template_pairs`: the largest TAR with FAR <= x (refused where the impostors can't tell)
-with an interval over people, EER, AUC, ROC. 1:N, of the `searches` named as that list's galleries: CMC, and
+with an interval over people, EER, AUC, ROC; of a list in folds (YouTube Faces) the accuracy, thresholds from
+the other folds. 1:N, of the `searches` named as that list's galleries: CMC, and
 the largest TPIR with FPIR <= x, in each gallery, and the mean of the galleries. A benchmark without pairs of
 templates has no part in it (https://doi.org/10.1109/ICB2018.2018.00033).
 """
@@ -19,7 +20,7 @@ from pydantic import Field
 
 from pipeline.protocols import Asked, Bench, Pooled, Result
 from pipeline.protocols import _templates as listed
-from pipeline.protocols._lists import repeats
+from pipeline.protocols._lists import repeats, warn_of_folds
 from pipeline.records import Dataset
 from pipeline.strict import Strict
 
@@ -86,6 +87,7 @@ class Templates:
             again = repeats(ready.dataset, str(name), rows)
             kept, lost = listed.usable_pairs(ready.dataset, str(name), rows, ready.members, self.missing)
             tested = bench.verify_templates(ready.pooled, kept, fars=self.fars, bootstrap=self.bootstrap)
+            warn_of_folds(ready.dataset, str(name), tested.metrics)
             numbers[str(name)] = {**tested.metrics, "missing_pairs": lost, "repeated_pairs": again}
             result.curves[str(name)] = tested.curve
             tables.append(tested.scores.assign(protocol=str(name)))
@@ -127,6 +129,7 @@ class Templates:
             "detector_score": False,
             "fars": self.fars,
             "tar_at_far": "largest TAR with FAR <= x",
+            "threshold": "best of the other folds, where a list has folds",
             "ranks": self.ranks,
             "fpirs": self.fpirs,
             "tpir_at_fpir": "largest TPIR with FPIR <= x, mates of rank 1",

@@ -2,7 +2,7 @@
 
 A dataset is a folder: `part-00000.arrow` ..., `set_aside.parquet` (what could not be used, and why),
 `pairs.parquet` (its pair lists, if it has any), `dataset.json` (what it is), and a file for each of
-`LISTS` that it has: templates of several images, pairs of templates, searches in galleries.
+`LISTS` that it has: templates of several images, pairs of templates, searches in galleries, splits.
 A row holds its image, or (columns of `PLACED`) says where in a raw file it lies: see `places`.
 Coordinates are pixels of the stored image, x to the right, y down, the centre of the first pixel at 0.
 """
@@ -35,12 +35,13 @@ from pipeline.records.schema import (
     SCHEMA,
     SEARCHES,
     SET_ASIDE,
+    SPLITS,
     TEMPLATE_PAIRS,
     TEMPLATES,
 )
 
 __all__ = [  # with all that is defined below
-    "LISTS", "PAIRS", "PLACED", "SCHEMA", "SEARCHES", "SET_ASIDE", "TEMPLATES", "TEMPLATE_PAIRS",
+    "LISTS", "PAIRS", "PLACED", "SCHEMA", "SEARCHES", "SET_ASIDE", "SPLITS", "TEMPLATES", "TEMPLATE_PAIRS",
     "BadImageError", "Image", "decode", "encode", "is_whole",
 ]  # fmt: skip
 

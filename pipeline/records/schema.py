@@ -39,8 +39,17 @@ def _full(*fields: tuple[str, pa.DataType]) -> pa.Schema:
 PAIRS = _full(("protocol", TEXT), ("fold", pa.int16()), ("a", TEXT), ("b", TEXT), ("same", pa.bool_()))
 # What templates are made of, a row an image. Images of one medium are frames of one video.
 TEMPLATES = _full(("template", TEXT), ("identity", TEXT), ("sample_id", TEXT), ("media", TEXT))
-TEMPLATE_PAIRS = _full(("protocol", TEXT), ("a", TEXT), ("b", TEXT), ("same", pa.bool_()))  # of templates
+TEMPLATE_PAIRS = PAIRS  # of templates; a list without folds has one, 0
 # 1:N. Roles: gallery, distractor (in the gallery, nobody's mate); of probes: mated, unmated.
 SEARCHES = _full(("protocol", TEXT), ("role", TEXT), ("template", TEXT))
-LISTS = {"templates": TEMPLATES, "template_pairs": TEMPLATE_PAIRS, "searches": SEARCHES}
+# Faces whose every pair is compared, in splits. Roles: gallery and probe of the split's open set.
+SPLITS = _full(
+    ("protocol", TEXT), ("split", pa.int16()), ("role", TEXT), ("identity", TEXT), ("sample_id", TEXT)
+)
+LISTS = {
+    "templates": TEMPLATES,
+    "template_pairs": TEMPLATE_PAIRS,
+    "searches": SEARCHES,
+    "splits": SPLITS,
+}
 SET_ASIDE = pa.schema([pa.field("sample_id", pa.string()), pa.field("reason", pa.string())])

@@ -11,7 +11,7 @@ from typing import Any
 from pipeline import geometry
 from pipeline.model import ModelSpec
 from pipeline.report import fairness, html
-from pipeline.report.identification import Cell, few, search_cells, template_cells, words
+from pipeline.report.identification import Cell, few, search_cells, split_cells, template_cells, words
 
 Facts = dict[str, Any]
 DRAWN = "synthetic"  # the source whose faces are drawn
@@ -156,6 +156,7 @@ def _audit(spec: ModelSpec, learned: Sequence[Facts], evaluated: Facts) -> Facts
 def _results(evaluated: Facts) -> Iterator[Facts]:
     """Every number of every benchmark, with its interval where it has one."""
     readers = {"pairs": pair_cells, "templates": template_cells, "searches": search_cells}
+    readers |= {"blufr": split_cells}
     for protocol, read in readers.items():
         for benchmark, numbers in evaluated.get(protocol, {}).get("benchmarks", {}).items():
             for (name, measure, at), cell in read(numbers):

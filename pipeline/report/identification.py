@@ -1,4 +1,4 @@
-"""Templates and searches as tables, one a benchmark and protocol: a line a measure, a column a model."""
+"""Templates, searches and splits as tables, one a benchmark and protocol: measures by models."""
 
 from __future__ import annotations
 
@@ -42,6 +42,11 @@ def searches(results: Results) -> list[Table]:
     return _tables(results, "searches", search_cells)
 
 
+def splits(results: Results) -> list[Table]:
+    """TAR at FAR of all pairs and TPIR at FPIR, mean minus standard deviation over splits."""
+    return _tables(results, "blufr", split_cells)
+
+
 def _tables(
     results: Results, protocol: str, cells: Callable[[Mapping[str, Any]], Iterator[tuple[Key, Cell]]]
 ) -> list[Table]:
@@ -70,6 +75,9 @@ def _table(benchmark: str, lines: Mapping[Key, dict[str, Cell]]) -> Table:
 def template_cells(numbers: Mapping[str, Any]) -> Iterator[tuple[Key, Cell]]:
     """Of one model on one benchmark."""
     for name, values in numbers["verification"].items():
+        if accuracy := values.get("accuracy"):
+            cell = Cell(accuracy["mean"], accuracy["low"], accuracy["high"])
+            yield (words(name), "accuracy", f"over {len(values['fold_accuracy'])} folds"), cell
         for tar in values["tar_at_far"]:
             cell = Cell(tar["tar"], tar.get("low"), tar.get("high"), few(tar["supported"], "impostors"))
             yield (words(name), "TAR at FAR", f"{tar['far']:g}"), cell
@@ -98,6 +106,25 @@ def search_cells(numbers: Mapping[str, Any]) -> Iterator[tuple[Key, Cell]]:
             for tpir in found["tpir"]:
                 key = words(name), f"TPIR{found['open_rank']} at FPIR", f"{tpir['fpir']:g}"
                 yield key, Cell(tpir["tpir"], remarks=few(tpir["supported"], "probes"))
+
+
+def split_cells(numbers: Mapping[str, Any]) -> Iterator[tuple[Key, Cell]]:
+    """Of one model on one benchmark."""
+    for name, found in numbers["lists"].items():
+        title = f"{words(name)}, {found['splits']} splits"
+        for tar in found["tar_at_far"]:
+            yield (title, "TAR at FAR", f"{tar['far']:g}"), _fused(tar, "impostors")
+        for tpir in found["tpir_at_fpir"]:
+            measure = "TPIR at FPIR" if found["rank"] == 1 else f"TPIR{found['rank']} at FPIR"
+            yield (title, measure, f"{tpir['fpir']:g}"), _fused(tpir, "probes")
+
+
+def _fused(rate: Mapping[str, Any], what: str) -> Cell:
+    """Mean minus standard deviation, and of what it is made."""
+    if rate["mean"] is None:
+        return Cell(None)
+    made = f"{100 * rate['mean']:.1f} - {100 * rate['std']:.1f}"
+    return Cell(rate["mean_minus_std"], remarks=[made, *few(rate["supported"], what)])
 
 
 def ranked(cmc: Mapping[str, float | None]) -> tuple[str, Cell]:

@@ -29,6 +29,15 @@ def describe(dataset: records.Dataset) -> Iterator[dict[str, Any]]:
     for name in sorted({name for name, _ in roles}):
         numbers = {role: count for (search, role), count in sorted(roles.items()) if search == name}
         yield {"list": name, "kind": "search", **numbers}
+    faces = counts_of(dataset.folder / "splits.parquet", "protocol", "split")
+    for name in sorted({name for name, _ in faces}):
+        numbers = {"splits": len(sizes := [count for (each, _), count in faces.items() if each == name])}
+        yield {
+            "list": name,
+            "kind": "all pairs of splits",
+            **numbers,
+            "faces": round(sum(sizes) / len(sizes)),
+        }
 
 
 def counts_of(path: Path, *columns: str) -> Counter[tuple[Any, ...]]:

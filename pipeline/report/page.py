@@ -9,7 +9,7 @@ from typing import Any
 from pipeline.report import datasets, fairness, html, identification, overlap, results, sections
 from pipeline.report.gather import Results
 
-SETTINGS = ("pairs", "templates", "searches", "fairness")  # protocols whose settings are shown
+SETTINGS = ("pairs", "templates", "searches", "blufr", "fairness")  # protocols whose settings are shown
 
 
 def build(data: Path, params: Mapping[str, Any]) -> str:
@@ -35,6 +35,7 @@ def build(data: Path, params: Mapping[str, Any]) -> str:
             "not_auditable": results.not_auditable(found),
             "templates": identification.templates(found),
             "searches": identification.searches(found),
+            "splits": identification.splits(found),
             "fairness": fairness.tables(found),
             "cohort_maps": fairness.maps(found),
             "settings": {name: results.settings(found, name) for name in SETTINGS},

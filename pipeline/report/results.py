@@ -165,8 +165,8 @@ def trade_chart(results: Results, table: Sequence[Row]) -> str | None:
 
 
 def roc_charts(results: Results) -> Iterator[tuple[str, str]]:
-    """(title, chart) of each list of pairs, then of pairs of templates; every model in it."""
-    for protocol in ("pairs", "templates"):
+    """(title, chart) of each list of pairs, then of pairs of templates and of splits; every model in it."""
+    for protocol in ("pairs", "templates", "blufr"):
         yield from _roc_charts(results, f"{protocol}_roc.json")
 
 
@@ -207,20 +207,21 @@ class Comparison:
 
 def differences(results: Results) -> list[Comparison]:
     """Each student against the same net trained alone, and against its teacher, on the same pairs."""
-    from pipeline.evaluate import intervals
+    from pipeline.evaluate import paired
 
     found = []
     for first, second, why in comparisons(results.evaluated()):
         ours, theirs = _pairs(results, first.name), _pairs(results, second.name)
         if ours is None or theirs is None:
             continue
-        found_rows = intervals.compare(ours, theirs)
-        for row in found_rows:
+        lists = paired.compare(ours, theirs, fars=_fars(results))
+        for row in lists:
             row["title"] = title_of(results, row["benchmark"], row["protocol"])
             row["point"] = tuple(percent(row[key]) for key in ("difference", "low", "high"))
+        found_rows = [measure for row in lists for measure in _measures(row)]
         label = f"{second.name} minus {first.name}"
         chart = figures.intervals(
-            {row["title"]: {label: row["point"]} for row in found_rows},
+            {row["title"]: {label: row["point"]} for row in lists},
             f"paired-{second.name}-{first.name}",
             label,
             "difference of accuracy, points",
@@ -228,6 +229,20 @@ def differences(results: Results) -> list[Comparison]:
         )
         found.append(Comparison(first.name, second.name, why, found_rows, chart))
     return found
+
+
+def _fars(results: Results) -> list[float]:
+    """False accept rates at which lists of pairs were scored."""
+    found = (results.metrics("evaluate", model.name).get("pairs", {}) for model in results.evaluated())
+    return next((pairs["settings"]["fars"] for pairs in found if pairs.get("settings", {}).get("fars")), [])
+
+
+def _measures(row: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+    """A list's difference of accuracy, then those of its true accept rates that could be told."""
+    yield {**row, "measure": "accuracy", "supported": True}
+    for tar in row.get("tars", []):
+        if tar["difference"] is not None:
+            yield {**row, **tar, "measure": f"TAR at FAR {tar['far']:g}"}
 
 
 def _pairs(results: Results, model: str) -> pd.DataFrame | None:

@@ -12,6 +12,8 @@ from dataclasses import dataclass, field
 JPEG = r"\.(?:jpe?g|JPE?G)"
 ANY = r"\.(?:jpe?g|png|gif|bmp|JPE?G|PNG)"
 LFW_NAME = r"(?P<identity>[^/]+)_\d{4}"
+LFW_IMAGES = rf"(?P<folder>[^/]+)/{LFW_NAME}{ANY}"
+BLUFR = r"blufr_lfw_config\.mat"
 
 
 @dataclass(frozen=True)
@@ -41,8 +43,11 @@ class Layout:
     lists: tuple[str, ...] = ()  # the files it needs, as patterns
     named: bool = True  # identities are names of people in the world
     others: str = ""  # images that are no samples, and no mistake either
+    searches: str = ""  # a form of `_searchlists`
+    splits: str = ""  # BLUFR's configuration, a pattern; needed where there are no pairs to read
 
 
+SURVFACE_PARTS = "(?:gallery|mated_probe|unmated_probe)"
 GENDER = {"m": 1, "M": 1, "male": 1, "Male": 1, "f": 0, "F": 0, "female": 0, "Female": 0}
 FAIRFACE_AGE = {"0-2": 1, "3-9": 6, "10-19": 14.5, "20-29": 24.5, "30-39": 34.5}
 FAIRFACE_AGE |= {"40-49": 44.5, "50-59": 54.5, "60-69": 64.5, "more than 70": 75}
@@ -88,10 +93,16 @@ def _ijb(name: str) -> Layout:
 
 LAYOUTS: dict[str, Layout] = {
     "lfw": Layout(
-        images=rf"(?P<folder>[^/]+)/{LFW_NAME}{ANY}",
+        images=LFW_IMAGES,
         source="the devkit's README, section 3c (http://vis-www.cs.umass.edu/lfw/README.txt)",
         pairs="lfw",
         lists=(r"pairs\.txt",),
+        splits=BLUFR,
+    ),
+    "blufr": Layout(
+        images=LFW_IMAGES,
+        source="the toolkit's config/lfw and code (http://www.cbsr.ia.ac.cn/users/scliao/projects/blufr/)",
+        splits=BLUFR,
     ),
     "cfp_fp": _cfp("FP"),
     "cfp_ff": _cfp("FF"),
@@ -137,6 +148,12 @@ LAYOUTS: dict[str, Layout] = {
         source=f"{INSIGHTFACE}/megaface/gen_megaface.py and remove_noises.py",
         named=False,
     ),
+    "megaface_facescrub": Layout(
+        images=rf"[^/]+/[^/]+{ANY}",
+        source=f"the devkit's readme; its lists as {INSIGHTFACE}/megaface reads them",
+        searches="megaface",
+        lists=(r"facescrub_features_list\.json", r"megaface_features_list\.json_\d+_1"),
+    ),
     "survface_train": Layout(
         images=rf"training_set/(?P<identity>\d+)/\d+_cam\d+_\d+{JPEG}", source="", named=False
     ),
@@ -150,6 +167,17 @@ LAYOUTS: dict[str, Layout] = {
         ),
         named=False,
         others=r"(?:training_set|Face_Identification_Test_Set)/.*",
+    ),
+    "survface_1n": Layout(
+        images=rf"Face_Identification_Test_Set/{SURVFACE_PARTS}/(?:(?P<identity>\d+)|distractors)_[^/]+{JPEG}",
+        source="https://qmul-survface.github.io/protocols.html; lists: as public readers read them",
+        searches="survface",
+        lists=(
+            r"Face_Identification_Test_Set/gallery_img_ID_pairs\.mat",
+            r"Face_Identification_Test_Set/mated_probe_img_ID_pairs\.mat",
+        ),
+        named=False,
+        others=r"(?:training_set|Face_Verification_Test_Set)/.*",
     ),
     "vggface2": Layout(
         images=rf"(?P<identity>n\d{{6}})/\d{{4}}_\d{{2}}{JPEG}",

@@ -55,7 +55,9 @@ class Templates:
         searches = list(zip(*self._searches(protocol), strict=True)) or [(), (), ()]
         found = {
             "templates": {**_columns(self.members), "identity": pa.array(who, pa.string())},
-            "template_pairs": {**_columns(self.pairs), "protocol": pa.repeat(protocol, len(self.pairs))},
+            "template_pairs": {"fold": pa.repeat(0, rows := len(self.pairs))}
+            | _columns(self.pairs)
+            | {"protocol": pa.repeat(protocol, rows)},
             "searches": dict(zip(records.SEARCHES.names, searches, strict=True)),
         }
         tables = {name: _table(name, columns) for name, columns in found.items()}

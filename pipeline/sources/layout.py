@@ -4,7 +4,7 @@
 Folders above the layout's own don't matter, and archives are read in place. An image whose name is not of the
 layout, or says what can't be, is set aside with the reason; a missing or wrong list is an error.
 Benchmarks of templates (IJB, YTF) give their images here; `templates()` has what is compared,
-and `lists()` the same as tables.
+and `lists()` the same as tables, with the searches of MegaFace and QMUL-SurvFace and BLUFR's splits.
 """
 
 from __future__ import annotations
@@ -15,10 +15,20 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from pipeline.plugin import suggest
 from pipeline.records import Sample
-from pipeline.sources import Skipped, SourceError, _image, _naming, _pairlists, _templates
+from pipeline.sources import (
+    Skipped,
+    SourceError,
+    _blufr,
+    _image,
+    _naming,
+    _pairlists,
+    _searchlists,
+    _templates,
+)
 from pipeline.sources._image import SUFFIXES, Check, Images
 from pipeline.sources._layouts import LAYOUTS
 from pipeline.sources._templates import Templates
@@ -61,21 +71,38 @@ class LayoutSource:
         inside = [p for p in self.tree.paths if p.lower().endswith(SUFFIXES) and f"/{p}".startswith(top)]
         inside = [path for path in inside if not self._is_other(path)]
         self.paths = [path for path in inside if not self._listed(path, left_out)]
-        self.left_out = len(inside) - len(self.paths)
+        self._noise = sorted(set(inside) - set(self.paths))
         self.images = [path for path in self.paths if re.fullmatch(rf"(?:.*/)?{self.layout.images}", path)]
         if not self.images:
             where = f" below {below}" if below else ""
             told = f"{len(self.paths)} images{where}, none named" if self.paths else f"no image{where}"
             raise SourceError(f"{raw} holds {told} {_naming.readable(self.layout.images)}, as {name} has")
         self.said = _naming.tables(self.layout, self.tree)
+        self.protocol = protocol or name
         self._pairs: list[dict[str, Any]] = []
         self._templates: Templates | None = None
-        if pairs and self.layout.pairs:
-            self._templates = _templates.read(self.layout, self.tree, self.images)
-            if self._templates is None:
-                self._pairs = _pairlists.rows(self.layout, self.tree, protocol or name, self.images)
-        self.protocol = protocol or name
-        self._subjects = self._templates.identity_of() if self._templates else {}
+        self._lists: dict[str, pa.Table] = {}
+        self._subjects: dict[str, str] = {}
+        self.in_no_list = 0
+        if pairs:
+            self._read_lists(protocol)
+
+    def _read_lists(self, protocol: str | None) -> None:
+        """Pairs, templates, searches, splits; where searches say what is used, other images are left out."""
+        layout, tree = self.layout, self.tree
+        called = f"{protocol}_blufr" if protocol and layout.pairs else protocol or "blufr"
+        if (splits := _blufr.read(layout, tree, called, self.images)) is not None:
+            self._lists["splits"] = splits
+        if found := _searchlists.read(layout, tree, self.protocol, self.images, self._noise):
+            self._lists |= found.tables()
+            self._subjects, named = found.people, found.named
+            unnamed = set(self.images) - named
+            self.in_no_list = len(unnamed)
+            self.paths = [path for path in self.paths if path not in unnamed]
+        if layout.pairs and (templates := _templates.read(layout, tree, self.images)) is not None:
+            self._templates, self._subjects = templates, templates.identity_of()
+        elif layout.pairs:
+            self._pairs = _pairlists.rows(layout, tree, self.protocol, self.images)
 
     def _is_other(self, path: str) -> bool:
         return bool(self.layout.others and re.fullmatch(rf"(?:.*/)?{self.layout.others}", path))
@@ -122,16 +149,22 @@ class LayoutSource:
         return self._templates
 
     def lists(self) -> dict[str, pa.Table]:
-        """Tables of `records.LISTS`, of a benchmark of templates; {} for all others."""
-        return {} if self._templates is None else self._templates.tables(self.protocol)
+        """Tables of `records.LISTS`, of benchmarks of templates, searches and splits; {} for all others."""
+        found = {} if self._templates is None else self._templates.tables(self.protocol)
+        return found | self._lists
 
     def about(self) -> dict[str, Any]:
         told: dict[str, Any] = {"layout": self.name, "built_from": self.layout.source or "layout unverified"}
-        if self.left_out:
-            told["noises_left_out"] = self.left_out
+        if self._noise:
+            told["noises_left_out"] = len(self._noise)
+        if self.in_no_list:
+            told["in_no_list"] = self.in_no_list
         if self._templates is not None:
             told["templates"] = self._templates.count()
             told["template_pairs"] = len(self._templates.pairs)
+        told |= {name: table.num_rows for name, table in self._lists.items() if name == "searches"}
+        if "splits" in self._lists:
+            told["splits"] = len(pc.unique(self._lists["splits"]["split"]))
         return told
 
 

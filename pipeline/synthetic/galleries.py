@@ -6,6 +6,8 @@ of one video. Searches:
     distractors               MegaFace-like: a photograph of each person, its other ones as probes, and
                               people who are nobody's mate; the first N of them are the set of N
     surveillance              SurvFace-like: a gallery of some people, probes of all, few pixels
+Splits, BLUFR-like: the wild photographs of TESTED of the subjects each, a third of these in a gallery of one
+photograph a person.
 """
 
 from __future__ import annotations
@@ -24,10 +26,12 @@ from pipeline.synthetic.world import identity_id
 
 Entry = tuple[str, int, list[Photograph]]  # a template: its name, whose it is, what it is made of
 Search = tuple[str, str, str]  # protocol, role, template
+SPLITS = 10
+TESTED = 0.75  # share of the subjects in a split, as 4,249 of LFW's 5,749 people are
 
 
 def lists(people: BenchmarkPeople, negatives: Collection[str]) -> dict[str, pa.Table]:
-    """`templates`, `template_pairs` and `searches` of the protocols that have them."""
+    """`templates`, `template_pairs`, `searches` and `splits` of the protocols that have them."""
     entries: list[Entry] = []
     searches: list[Search] = []
     for protocol, make in {"distractors": _distractors, "surveillance": _surveillance}.items():
@@ -44,6 +48,7 @@ def lists(people: BenchmarkPeople, negatives: Collection[str]) -> dict[str, pa.T
         "templates": _template_table(entries),
         "template_pairs": pairs,
         "searches": _table("searches", searches),
+        "splits": _table("splits", _splits(people) if "splits" in people.protocols else []),
     }
     return {name: table for name, table in found.items() if table.num_rows}
 
@@ -94,6 +99,22 @@ def _surveillance(people: BenchmarkPeople) -> list[tuple[str, Entry]]:
     return found
 
 
+def _splits(people: BenchmarkPeople) -> list[tuple[str, int, str, str, str]]:
+    """Rows of `records.SPLITS`; none where nobody has a mate or a stranger."""
+    wild = named("wild", people.size.images)
+    tested = round(TESTED * people.size.subjects)
+    found = []
+    for split in range(SPLITS if tested > 1 and len(wild) > 1 else 0):
+        chosen = people.shuffled(f"split {split}")[:tested].tolist()
+        enrolled = set(chosen[: max(1, tested // 3)])
+        for index in sorted(chosen):
+            who = identity_id("test", index)
+            for number, one in enumerate(wild):
+                role = "probe" if number or index not in enrolled else "gallery"
+                found.append(("splits", split, role, who, f"{who}/{one.name}"))
+    return found
+
+
 def _templates(people: BenchmarkPeople) -> list[Entry]:
     made = templates(people.size)
     return [
@@ -125,14 +146,14 @@ def _searches(people: BenchmarkPeople) -> list[Search]:
 def _pairs(people: BenchmarkPeople, negatives: Collection[str]) -> pa.Table:
     """Gallery templates against probe templates: every one of one person, some of two."""
     probes = _probes(people)
-    rows: list[tuple[str, str, str, bool]] = []
+    rows: list[tuple[str, int, str, str, bool]] = []
     for negative in (name for name in SUFFIX if name in negatives):
         protocol = f"templates{SUFFIX[negative]}"
         rng = np.random.default_rng(seed_of(people.world_seed, protocol))
         same = [(index, index) for index in range(people.size.subjects)]
         for couples, most in ((same, None), (_couples(people, negative, rng), people.size.impostors)):
             made = [
-                (protocol, _name(a, "gallery"), _name(b, probe), a == b)
+                (protocol, 0, _name(a, "gallery"), _name(b, probe), a == b)
                 for a, b in couples
                 for probe in probes
             ]

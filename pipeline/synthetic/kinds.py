@@ -5,6 +5,7 @@ blurred                                 the pairs of `front`, every photograph o
 templates       a gallery template of stills; probe templates of one still and one video
 distractors     the `wild` photographs among those of people who are nobody's mate
 surveillance    few pixels: a gallery of some people, and probes of all
+splits          the `wild` photographs of some people after others, all pairs
 """
 
 from __future__ import annotations
@@ -17,7 +18,15 @@ from typing import Literal, get_args
 from pipeline.synthetic.world import BenchmarkSize
 
 Protocol = Literal[
-    "front", "front_profile", "young_old", "wild", "blurred", "templates", "distractors", "surveillance"
+    "front",
+    "front_profile",
+    "young_old",
+    "wild",
+    "blurred",
+    "templates",
+    "distractors",
+    "surveillance",
+    "splits",
 ]
 Negatives = Literal["random", "same_group"]
 Role = Literal["mated", "unmated", "distractor"]  # in or out of the gallery of the open set; no subject
@@ -89,7 +98,7 @@ def photographs(size: BenchmarkSize, protocols: Collection[str], role: Role) -> 
         return tuple(named("wild", 1))
     wanted = {kind for protocol in protocols for kind in PAIRED.get(protocol, ())}
     wanted |= {"front", "blurred"} if "blurred" in protocols else set()
-    wanted |= {"wild"} if "distractors" in protocols else set()
+    wanted |= {"wild"} if {"distractors", "splits"} & set(protocols) else set()
     found = [photograph for kind in KINDS if kind in wanted for photograph in named(kind, size.images)]
     if "templates" in protocols:
         found += [photograph for template in templates(size).values() for photograph in template]

@@ -86,6 +86,8 @@ def test_metrics_are_numbers_of_every_protocol(project):
     assert set(found["templates"]["identification"]["templates"]["galleries"]) == {"gallery_1", "gallery_2"}
     assert set(found["searches"]["lists"]) == {"distractors", "surveillance"}
     assert all(numbers["left_out"]["missing_images"] == 0 for numbers in found.values())
+    splits = metrics["blufr"]["benchmarks"]["synthetic_test"]["lists"]["splits"]
+    assert (splits["splits"], splits["missing_rows"]) == (10, 0)
     page = (folder / "data/report/index.html").read_text()
     assert "<h3>Templates</h3>" in page
     assert "<h3>Searches</h3>" in page

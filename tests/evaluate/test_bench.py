@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from pipeline import model, records
-from pipeline.evaluate import bench, curves, embed, intervals, scored, vectors
+from pipeline.evaluate import bench, curves, embed, paired, scored, vectors
 from pipeline.evaluate.folds import kfold
 from pipeline.loader import Faces
 
@@ -44,7 +44,12 @@ def test_scores_and_numbers(tested, recogniser, runtime):
     for fold, a, b in zip(pairs["fold"], pairs["a"], pairs["b"], strict=True):
         where[a.split("/")[0]].add(fold)
         where[b.split("/")[0]].add(fold)
-    assert found.metrics["people_in_several_folds"] == sum(len(folds) > 1 for folds in where.values())
+    several = {who: sorted(folds) for who, folds in where.items() if len(folds) > 1}
+    assert found.metrics["people_in_several_folds"] == len(several)
+    note = found.metrics["folds_note"]
+    assert any(f"'{who}' is in folds {', '.join(map(str, it))} (" in note for who, it in several.items())
+    cut = one.verify("test", pairs.assign(fold=0), folds=4, flip="sum", fars=[0.1], bootstrap=0).metrics
+    assert "folds_note" not in cut, "nobody gave these folds"
     json.dumps(found.metrics, allow_nan=False)
 
 
@@ -91,7 +96,7 @@ def test_two_models_can_be_compared_from_their_tables(tested):
         for flip in ("none", "concat")
     ]
     first, second = (table.assign(benchmark="test", protocol="mixed") for table in tables)
-    (row,) = intervals.compare(first, second, 100)
+    (row,) = paired.compare(first, second, 100)
     assert row["pairs"] == 40
     assert row["difference"] == pytest.approx(second["correct"].mean() - first["correct"].mean())
 

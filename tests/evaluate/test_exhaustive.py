@@ -56,5 +56,10 @@ def test_splits_and_their_spread():
     assert answer["tar_at_far"][1]["mean"] is None
     assert answer["tpir_at_fpir"][0]["mean"] == pytest.approx(np.mean(tpirs))
     assert answer["splits"][0]["tar_at_far"][0]["exact"]
+    assert np.all(np.diff(answer["curve"]["far"]) > 0)
+    assert (answer["curve"]["far"][0], answer["curve"]["far"][-1]) == (0, pytest.approx(1))
+    fused = np.interp(0.05, answer["curve"]["far"], answer["curve"]["tar"])
+    assert fused == pytest.approx(row["mean_minus_std"], abs=0.03)
+    assert answer["curve"]["tar"][-1] == pytest.approx(1)
     with pytest.raises(ValueError, match="two or more"):
         exhaustive.blufr(unit, who, splits[:1], [0.05])

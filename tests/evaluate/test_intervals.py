@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from pipeline.evaluate import curves, intervals
+from pipeline.evaluate import curves, intervals, paired
 
 
 def world(rng, people=60, images=4, spread=0.8, strength=1.0):
@@ -149,15 +149,20 @@ def test_compare_two_tables():
     table["same"], table["person_a"], table["person_b"] = pairs.same, pairs.a, pairs.b
     first = table.assign(correct=(scores > 0) == pairs.same)
     second = table.assign(correct=True).iloc[rng.permutation(len(table))].iloc[5:]
-    (row,) = intervals.compare(first, second, 200, 0)
+    (row,) = paired.compare(first, second, 200, 0)
     assert row["left_out"] == 5
     assert row["low"] > 0
-    assert intervals.compare(second, first, 20, 0)[0]["left_out"] == 5
-    assert intervals.compare(first.iloc[7:], first.iloc[:-3], 20, 0)[0]["left_out"] == 10
+    assert paired.compare(second, first, 20, 0)[0]["left_out"] == 5
+    assert paired.compare(first.iloc[7:], first.iloc[:-3], 20, 0)[0]["left_out"] == 10
     twice = pd.concat([first, first.iloc[:4]])
-    assert intervals.compare(twice, twice, 20, 0)[0]["pairs"] == len(first) + 4
-    kept = first.merge(second[intervals.KEYS], on=intervals.KEYS)
+    assert paired.compare(twice, twice, 20, 0)[0]["pairs"] == len(first) + 4
+    kept = first.merge(second[paired.KEYS], on=paired.KEYS)
     assert row["difference"] == pytest.approx(1 - kept["correct"].mean())
+    assert "tars" not in row
+    first, second = first.assign(score=scores), first.assign(score=scores + 0.8 * pairs.same)
+    (row,) = paired.compare(first, second.iloc[rng.permutation(len(second))], 200, 0, fars=[0.1, 1e-6])
+    assert row["tars"][0] == intervals.paired_tar(scores, second["score"].to_numpy(), pairs, [0.1], 200, 0)[0]
+    assert row["tars"][1]["difference"] is None
 
 
 def test_large_lists_give_the_same_draws(monkeypatch):

@@ -19,11 +19,17 @@ def test_a_summary_has_the_first_ranks_of_templates_and_distractors():
         "far": {"among_distractors": {"cmc": [{"rank_1": 1}, {"rank_1": 0.25}]}},
     }
     metrics = {
-        "templates": {"benchmarks": {"ijb": {"identification": groups}, "ytf": {"identification": {}}}},
+        "templates": {
+            "benchmarks": {
+                "ijb": {"identification": groups},
+                "ytf": {"identification": {}, "verification": {"ytf": {"accuracy": {"mean": 0.957}}}},
+            }
+        },
         "searches": {"benchmarks": {"mega": {"lists": lists}}},
     }
     shown = summary.of(metrics)
-    assert shown == {"templates_rank_1": 62.5, "distractors_rank_1": 25.0, "overlap": "audited"}
+    first = {"templates_rank_1": 62.5, "distractors_rank_1": 25.0}
+    assert shown == {"ytf": 95.7, **first, "overlap": "audited"}
 
 
 def test_a_line_says_what_can_not_be_audited():

@@ -51,7 +51,7 @@ def test_pairs_are_inner_products_and_their_curve(pooled):
     a, b = (np.repeat(pooled.names, 30), np.tile(pooled.names, 30))
     whose = dict(zip(pooled.names, pooled.people, strict=True))
     pairs = pd.DataFrame({"a": a, "b": b, "same": [whose[i] == whose[j] for i, j in zip(a, b, strict=True)]})
-    pairs = pairs[a < b]
+    pairs = pairs[a < b].assign(fold=0)
     found = templated.verify(pooled, pairs, [0.1, 1e-6], 50, 0)
     expected = [unit(pooled, i) @ unit(pooled, j) for i, j in zip(pairs["a"], pairs["b"], strict=True)]
     np.testing.assert_allclose(found.scores["score"], expected, atol=1e-6)

@@ -46,7 +46,7 @@ def test_pairs_are_what_loops_find(flip, keep_norm):
     scores = {
         name: [
             (unit[a] @ unit[b], same)
-            for protocol, a, b, same in made.given["template_pairs"]
+            for protocol, _, a, b, same in made.given["template_pairs"]
             if protocol == name
         ]
         for name in ("ijb", "ijb_hard")
@@ -210,6 +210,48 @@ def test_lists_that_contradict_themselves(change, message):
         return
     with pytest.raises(ValueError, match=f"'one'.*{message}"):
         outcome(made)
+
+
+def test_folds_of_a_list_give_thresholds_and_accuracy(caplog):
+    """As YouTube Faces: each fold's threshold is the best of the other folds."""
+    made = World(8)
+    clean = [
+        ("ytf", p // 5, f"{p}/gallery", f"{q}/probe_0", p == q) for p in range(10) for q in (p, p // 5 * 5)
+    ]
+    pairs = [row for k, row in enumerate(clean) if row not in clean[:k]]
+    made.give("template_pairs", pairs)
+    result, found = outcome(made, fars=[0.5])
+    numbers, unit = found["verification"]["ytf"], made.pooled()
+    scores = [(fold, unit[a] @ unit[b], same) for _, fold, a, b, same in pairs]
+    each = []
+    for fold in (0, 1):
+        others, own = ([row for row in scores if (row[0] == fold) == mine] for mine in (False, True))
+        threshold = numbers["fold_threshold"][fold]
+
+        def right(rows, at):
+            return np.mean([(score >= at) == same for _, score, same in rows])
+
+        best = max(right(others, at) for at in [np.inf, -np.inf, *(score for _, score, _ in others)])
+        assert right(others, threshold) == pytest.approx(best)
+        each.append(right(own, threshold))
+    assert numbers["fold_accuracy"] == pytest.approx(each)
+    assert numbers["accuracy"]["mean"] == pytest.approx(np.mean(each))
+    assert numbers["people_in_several_folds"] == 0
+    assert "folds_note" not in numbers
+    table = result.tables["template_scores"]
+    assert table.groupby("fold")["correct"].mean().tolist() == pytest.approx(each)
+    assert not caplog.records
+    made.give("template_pairs", [*pairs, ("ytf", 1, "0/gallery", "9/probe_1", False)])
+    _, found = outcome(made, fars=[0.5])
+    assert found["verification"]["ytf"]["people_in_several_folds"] == 1
+    (record,) = caplog.records
+    told = "benchmark 'one', list 'ytf': identity 'p0' is in folds 0, 1 (1 identities are in several)"
+    assert record.getMessage().startswith(told)
+
+
+def test_lists_without_folds_have_no_accuracy():
+    numbers = outcome(world(1))[1]["verification"]["ijb"]
+    assert not {"accuracy", "fold_accuracy", "people_in_several_folds"} & set(numbers)
 
 
 def test_a_template_of_two_people_is_an_error():

@@ -50,6 +50,9 @@ class World:
         self.aside.append((face, reason))
 
     def give(self, name, rows):
+        """Rows of one of `records.LISTS`; pairs of templates without a fold are in fold 0."""
+        if name == "template_pairs":
+            rows = [row if len(row) == 5 else (row[0], 0, *row[1:]) for row in rows]
         self.given[name] = rows
 
     def lists(self):

@@ -81,7 +81,10 @@ def make_evaluation(data: Path, model: str, accuracy: float) -> None:
     numbers = {"accuracy": seen, "tar_at_far": [tar, none], "eer": 0.1, "auc": 0.9}
     lists = {name: numbers for name in LISTS}
     metrics = {
-        "pairs": {"settings": {"flip": "concat", "interval": "95 %"}, "benchmarks": {"bench": lists}},
+        "pairs": {
+            "settings": {"flip": "concat", "interval": "95 %", "fars": [0.25, 0.001]},
+            "benchmarks": {"bench": lists},
+        },
         "cost": {"parameters": int(1e6 * accuracy), "flops": 5e6, "embedding": 128, "embedding_bytes": 512},
         "auditable": model != "expert",
     }
@@ -105,7 +108,8 @@ def scored(accuracy: float) -> pd.DataFrame:
             correct = people < round(accuracy * PEOPLE)
             part = {"a": [f"{p}/0" for p in people], "b": [f"{o}/1" for o in other], "same": same}
             table = pd.DataFrame({**part, "correct": correct, "person_a": people, "person_b": other})
-            rows.append(table.assign(benchmark="bench", protocol=name, fold=people % 2))
+            score = np.where(correct, float(same), 0.5) + 1e-3 * people
+            rows.append(table.assign(benchmark="bench", protocol=name, fold=people % 2, score=score))
     return pd.concat(rows, ignore_index=True)
 
 

@@ -193,9 +193,10 @@ def test_some_people_are_known(tmp_path: Path) -> None:
 
 def test_templates_and_searches_are_counted(tmp_path: Path) -> None:
     templates = [("t1", "a", "0", "m"), ("t1", "a", "1", "m"), ("t2", "b", "2", "m")]
-    pairs = [("one", "t1", "t2", False), ("two", "t1", "t1", True)]
+    pairs = [("one", 0, "t1", "t2", False), ("two", 0, "t1", "t1", True)]
     searches = [("s", "gallery", "t1"), ("s", "mated", "t2"), ("s", "gallery", "t2")]
-    rows = {"templates": templates, "template_pairs": pairs, "searches": searches}
+    splits = [("all", part, "", who, str(n)) for part in (0, 1) for n, who in enumerate("ab")]
+    rows = {"templates": templates, "template_pairs": pairs, "searches": searches, "splits": splits}
     tables = {
         name: pa.Table.from_pylist([dict(zip(records.LISTS[name].names, row, strict=True)) for row in found])
         for name, found in rows.items()
@@ -207,6 +208,7 @@ def test_templates_and_searches_are_counted(tmp_path: Path) -> None:
         {"list": "one", "kind": "pairs of templates", "genuine": 0, "impostor": 1},
         {"list": "two", "kind": "pairs of templates", "genuine": 1, "impostor": 0},
         {"list": "s", "kind": "search", "gallery": 2, "mated": 1},
+        {"list": "all", "kind": "all pairs of splits", "splits": 2, "faces": 2},
     ]
 
 

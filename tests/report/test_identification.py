@@ -29,15 +29,26 @@ def gallery(share: float, supported: bool = True) -> dict[str, Any]:
     }
 
 
+def over(share: float | None) -> dict[str, Any]:
+    if share is None:
+        return {"mean": None, "std": None, "mean_minus_std": None, "supported": False}
+    return {"mean": share, "std": 0.03, "mean_minus_std": share - 0.03, "supported": share > 0.55}
+
+
 def metrics(share: float) -> dict[str, Any]:
     mean = {"cmc": {"rank_1": share, "rank_10": share + 0.1, "rank_5": share + 0.05}}
     mean["tpir"] = [{"fpir": 0.1, "tpir": share / 2}]
     both = {"gallery_1": gallery(share), "gallery_2": gallery(share, supported=False)}
     verification = {"ijb_hard": {"tar_at_far": [tar(0.1, share), tar(1e-4, None), tar(1e-5, None)]}}
+    seen = {"mean": share, "std": 0.01, "low": share - 0.1, "high": share + 0.1}
+    verification["ytf"] = {"accuracy": seen, "fold_accuracy": [share] * 10, "tar_at_far": []}
     found = {"verification": verification, "identification": {"ijb_hard": {"galleries": both, "mean": mean}}}
     among = [{"distractors": n, "rank_1": share - n / 1e5, "rank_10": share} for n in (10, 10_000)]
     lists = {"far": {"among_distractors": {"cmc": among}}, "camera": {"in_gallery": gallery(share)}}
+    rates = [{"far": 0.1, **over(share)}, {"far": 1e-4, **over(None)}]
+    splits = {"splits": 10, "rank": 1, "tar_at_far": rates, "tpir_at_fpir": [{"fpir": 0.01, **over(share)}]}
     return {
+        "blufr": {"settings": {"rank": 1}, "benchmarks": {"bench": {"lists": {"all_faces": splits}}}},
         "templates": {"settings": {"flip": "sum"}, "benchmarks": {"bench": found}},
         "searches": {"settings": {"flip": "concat"}, "benchmarks": {"bench": {"lists": lists}}},
     }
@@ -54,12 +65,14 @@ def test_templates(results: Results) -> None:
     (table,) = identification.templates(results)
     assert [(name, measure) for name, measure, _ in table.lines] == [
         ("ijb hard", "TAR at FAR 0.1"),
+        ("ytf", "accuracy over 10 folds"),
         ("ijb hard, 2 galleries", "rank 1"),
         ("ijb hard, 2 galleries", "TPIR at FPIR 0.1"),
     ]
     assert table.untold == ["ijb hard, TAR at FAR 0.0001, 1e-05"]
-    first, ranks, tpir = (cells["student"] for _, _, cells in table.lines)
+    first, accuracy, ranks, tpir = (cells["student"] for _, _, cells in table.lines)
     assert (first.value, first.low, first.high, first.remarks) == (0.6, 0.5, 0.7, [])
+    assert (accuracy.value, accuracy.low) == (0.6, 0.5)
     assert ranks.remarks == ["rank 5: 65.0", "rank 10: 70.0"]
     assert (tpir.value, tpir.remarks) == (0.3, ["few probes"])
 
@@ -75,9 +88,25 @@ def test_searches(results: Results) -> None:
     assert [cells["alone"].value for _, _, cells in table.lines] == pytest.approx([0.5, 0.25, 0.4999, 0.4])
 
 
+def test_splits(results: Results) -> None:
+    (table,) = identification.splits(results)
+    assert [(name, measure) for name, measure, _ in table.lines] == [
+        ("all faces, 10 splits", "TAR at FAR 0.1"),
+        ("all faces, 10 splits", "TPIR at FPIR 0.01"),
+    ]
+    assert table.untold == ["all faces, 10 splits, TAR at FAR 0.0001"]
+    (first, second) = (cells for _, _, cells in table.lines)
+    assert first["student"].value == pytest.approx(0.57)
+    assert (first["student"].remarks, second["alone"].remarks) == (
+        ["60.0 - 3.0"],
+        ["50.0 - 3.0", "few probes"],
+    )
+
+
 def test_models_without_these_protocols_have_no_table(data: Path, params: dict[str, Any]) -> None:
     assert identification.templates(Results(data, params)) == []
     assert identification.searches(Results(data, params)) == []
+    assert identification.splits(Results(data, params)) == []
 
 
 def test_the_page_has_the_tables_where_there_are_any(
@@ -92,6 +121,8 @@ def test_the_page_has_the_tables_where_there_are_any(
     for words in (
         "<h3>Templates</h3>",
         "<h3>Searches</h3>",
+        "<h3>All pairs of splits</h3>",
+        "How the splits were scored",
         "[40.0, 60.0]",
         "TPIR20 at FPIR 0.1",
         "few probes",

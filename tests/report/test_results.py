@@ -8,6 +8,7 @@ from typing import Any
 import pandas as pd
 import pytest
 
+from pipeline.evaluate import curves
 from pipeline.report import results
 from pipeline.report.gather import Results
 
@@ -47,7 +48,14 @@ def test_a_model_that_was_not_evaluated(data: Path, params: dict[str, Any]) -> N
 def test_differences_are_of_student_and_the_same_net_alone(data: Path, params: dict[str, Any]) -> None:
     found = results.differences(Results(data, params))
     assert [(c.first, c.second) for c in found] == [("alone", "student"), ("teacher", "student")]
-    for row in found[0].rows:
+    measured = [(row["title"], row["measure"]) for row in found[0].rows]
+    assert measured == [
+        (title, what)
+        for title in ("bench front", "bench wild")
+        for what in ("accuracy", "TAR at FAR 0.25")  # too few impostors for the other
+    ]
+    assert not found[0].rows[1]["supported"]
+    for row in found[0].rows[::2]:
         means = {}
         for model in ("alone", "student"):
             table = pd.read_parquet(data / f"prepared/evaluate/{model}/scores.parquet")
@@ -55,6 +63,14 @@ def test_differences_are_of_student_and_the_same_net_alone(data: Path, params: d
             means[model] = sum(map(bool, mine["correct"])) / len(mine)
         assert row["difference"] == pytest.approx(means["student"] - means["alone"])
         assert row["point"][0] == pytest.approx(100 * row["difference"])
+    for tar in found[0].rows[1::2]:
+        share = {}
+        for model in ("alone", "student"):
+            table = pd.read_parquet(data / f"prepared/evaluate/{model}/scores.parquet")
+            mine = table[table["protocol"] == tar["protocol"]]
+            curve = curves.roc(mine["score"].to_numpy(), mine["same"].to_numpy(bool))
+            share[model] = curves.tar_at_far(curve, 0.25)["tar"]
+        assert tar["difference"] == pytest.approx(share["student"] - share["alone"])
 
 
 def test_tar_lines(data: Path, params: dict[str, Any]) -> None:

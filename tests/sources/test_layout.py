@@ -1,6 +1,7 @@
 """Every layout in its form at toy size: identities, attributes, lists, pairs; what is wrong is named."""
 
 import io
+import json
 import tarfile
 from pathlib import Path
 
@@ -117,6 +118,91 @@ def test_cfp_s_own_lists(real, tmp_path, jpeg):
         } == {350}
 
 
+def blufr_mat(names, splits, labels=None, **other):
+    """blufr_lfw_config.mat as the toolkit has it: cells of names, columns of uint16 counted from 1."""
+
+    def cells(rows):
+        found = np.empty((len(rows), 1), object)
+        for row, value in enumerate(rows):
+            found[row, 0] = value
+        return found
+
+    def column(numbers):
+        return np.array(numbers, np.uint16).reshape(-1, 1)
+
+    people = list(dict.fromkeys(name.rpartition("_")[0] for name in names))
+    labels = labels or [people.index(name.rpartition("_")[0]) + 1 for name in names]
+    parts = dict(zip(("testIndex", "galIndex", "probIndex"), zip(*splits, strict=True), strict=True))
+    indices = {name: cells([column(rows) for rows in part]) for name, part in parts.items()}
+    return mat(imageList=cells([f"{name}.jpg" for name in names]), labels=column(labels), **indices, **other)
+
+
+BLUFR_NAMES = ["Al_0001", "Al_0002", "Bo_Li_0001", "Cy_0001", "Cy_0002"]
+BLUFR_SPLITS = [([1, 2, 3], [1], [2, 3]), ([2, 4, 5], [4], [2, 5])]
+
+
+def blufr_entries(jpeg, **changed):
+    names = [f"{name.rpartition('_')[0]}/{name}" for name in BLUFR_NAMES]
+    entries = {f"lfw/{name}.jpg": jpeg(k) for k, name in enumerate(names)}
+    made = {"names": BLUFR_NAMES, "splits": BLUFR_SPLITS, **changed}
+    entries["BLUFR/config/lfw/blufr_lfw_config.mat"] = blufr_mat(**made)
+    return entries
+
+
+def test_blufr(lay, jpeg):
+    entries = blufr_entries(jpeg)
+    for name, form in (("blufr", "folder"), ("blufr", ".zip")):
+        found = source(lay(entries, form), name)
+        splits = found.lists()["splits"]
+        assert splits.schema == records.SPLITS
+        assert rows(splits) == [
+            ("blufr", 0, "gallery", "Al", "lfw/Al/Al_0001.jpg"),
+            ("blufr", 0, "probe", "Al", "lfw/Al/Al_0002.jpg"),
+            ("blufr", 0, "probe", "Bo_Li", "lfw/Bo_Li/Bo_Li_0001.jpg"),
+            ("blufr", 1, "gallery", "Cy", "lfw/Cy/Cy_0001.jpg"),
+            ("blufr", 1, "probe", "Al", "lfw/Al/Al_0002.jpg"),
+            ("blufr", 1, "probe", "Cy", "lfw/Cy/Cy_0002.jpg"),
+        ]
+        assert found.pairs() == []
+        assert found.about()["splits"] == 2
+    assert source(lay(entries), "blufr", pairs=False).lists() == {}
+    pairs = {"pairs.txt": b"1\t1\nAl\t1\t2\nAl\t1\tCy\t2\n"}
+    beside = source(lay(entries | {f"lfw/{name}": text for name, text in pairs.items()}), "lfw")
+    assert len(beside.pairs()) == 2
+    assert beside.lists()["splits"].equals(splits)
+
+
+@pytest.mark.parametrize(
+    ("changed", "message"),
+    [
+        ({"labels": [1, 1, 1, 3, 3]}, r"image 3 \(Bo_Li_0001\): label 1 is of Al, Bo_Li has label 1"),
+        ({"labels": [1, 2, 3, 4, 4]}, r"image 2 \(Al_0002\): label 2 is of Al, Al has label 1"),
+        ({"labels": [1, 1]}, "5 names in imageList and 2 labels"),
+        ({"splits": [([1, 2, 6], [1], [2, 6])]}, "split 0: images count from 1 to 5"),
+        (
+            {"splits": [([1, 2], [1], [2]), ([1, 2, 3], [1], [2])]},
+            "split 1: testIndex should be galIndex and",
+        ),
+        ({"splits": [([1, 2, 2], [1, 2], [2])]}, "split 0 has image 2 twice"),
+        (
+            {"names": ["Al_0001", "Al_0009"], "splits": [([1, 2], [1], [2])]},
+            "image 2, names Al_0009, which is",
+        ),
+    ],
+)
+def test_blufr_lists_that_err(lay, jpeg, changed, message):
+    with pytest.raises(SourceError, match=rf"blufr_lfw_config\.mat.*{message}"):
+        source(lay(blufr_entries(jpeg, **changed)), "blufr")
+
+
+def test_blufr_needs_its_list(lay, jpeg):
+    with pytest.raises(SourceError, match=r"should hold one file blufr_lfw_config\.mat, it holds none"):
+        source(lay({"lfw/Al/Al_0001.jpg": jpeg()}), "blufr")
+    file = "BLUFR/config/lfw/blufr_lfw_config.mat"
+    with pytest.raises(SourceError, match="should hold imageList"):
+        source(lay(blufr_entries(jpeg) | {file: mat(other=1)}), "blufr")
+
+
 def agedb_splits(folds):
     def image(name):
         cell = np.empty((1, 1), [("name", object)])
@@ -217,9 +303,10 @@ def test_ytf(lay, jpeg):
     assert all(table.schema == records.LISTS[name] for name, table in lists.items())
     assert rows(lists["templates"])[0] == ("Al/0", "Al", frame, "Al/0")
     assert rows(lists["template_pairs"])[:2] == [
-        ("ytf", "Al/0", "Al/3", True),
-        ("ytf", "Al/0", "Bo/0", False),
+        ("ytf", 0, "Al/0", "Al/3", True),
+        ("ytf", 0, "Al/0", "Bo/0", False),
     ]
+    assert lists["template_pairs"]["fold"].to_pylist() == [0, 0, 1, 1]
     assert found.pairs() == []
     assert {**found.about(), "built_from": ""} == {
         "layout": "ytf",
@@ -258,7 +345,7 @@ def test_ijb(lay, jpeg, name, gallery):
     lists = found.lists()
     assert all(table.schema == records.LISTS[kind] for kind, table in lists.items())
     assert [row[:2] for row in rows(lists["templates"])] == [("10", "5"), ("10", "5"), ("11", "6")]
-    assert rows(lists["template_pairs"]) == [(name, "10", "11", False), (name, "10", "10", True)]
+    assert rows(lists["template_pairs"]) == [(name, 0, "10", "11", False), (name, 0, "10", "10", True)]
     search = f"{name}_gallery_{gallery}"
     assert rows(lists["searches"]) == [(search, "gallery", "10"), (search, "unmated", "11")]
     assert source(lay(entries), name, pairs=False).lists() == {}
@@ -297,6 +384,29 @@ def test_megaface_and_facescrub_without_their_noises(lay, jpeg):
         "Al_Li",
         "Al_Li",
     )
+
+
+def test_searches_of_megaface_and_survface(lay, jpeg):
+    """Layouts "megaface_facescrub" and "survface_1n"; their numbers: tests/stages/test_official_lists.py."""
+    entries = {f"f/{who}/{who}_{k}.png": jpeg(k, ".png") for who in ("Al", "Bo") for k in (1, 2)}
+    entries |= {f"m/375/3@N00/{k}.jpg": jpeg(k) for k in (5, 6)}
+    probes = {"path": ["Bo/Bo_2.png", "Al/Al_1.png", "Bo/Bo_1.png"], "id": ["Bo", "Al", "Bo"]}
+    entries["devkit/facescrub_features_list.json"] = json.dumps(probes).encode()
+    entries["devkit/megaface_features_list.json_1_1"] = b'{"path": ["375/3@N00/6.jpg"]}'
+    found = source(lay(entries), "megaface_facescrub")
+    assert rows(found.lists()["searches"]) == [
+        ("megaface_facescrub", role, path)
+        for role, path in (
+            ("gallery", "f/Bo/Bo_2.png"),
+            ("gallery", "f/Al/Al_1.png"),
+            ("mated", "f/Bo/Bo_1.png"),
+            ("distractor", "m/375/3@N00/6.jpg"),
+        )
+    ]
+    people = [(one.sample_id[-8:], one.identity) for one in found.samples()]
+    assert people == [("Al_1.png", "Al"), ("Bo_1.png", "Bo"), ("Bo_2.png", "Bo"), ("00/6.jpg", None)]
+    assert found.about()["in_no_list"] == 2
+    assert len(list(source(lay(entries), "megaface_facescrub", pairs=False).samples())) == 6
 
 
 def test_survface(lay, jpeg):

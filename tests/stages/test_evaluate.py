@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 
 from pipeline import files, plugin, records
-from pipeline.evaluate import intervals
+from pipeline.evaluate import paired
 from stages import evaluate
 from tests.stages.fakes import FakeRun
 from tests.stages.measuring import DATA, contents, write_model, write_people
@@ -27,7 +27,7 @@ def test_what_comes_out(run):
     evaluate.main(run)
     scores = pd.read_parquet(OUT / "scores.parquet")
     assert len(scores) == 80
-    assert set(intervals.KEYS) < set(scores.columns)
+    assert set(paired.KEYS) < set(scores.columns)
     found = run.told["pairs"]["benchmarks"]["test"]["mixed"]
     assert found["accuracy"]["mean"] == pytest.approx(scores.groupby("fold")["correct"].mean().mean())
     assert found["accuracy"]["mean"] > 0.6
@@ -50,32 +50,45 @@ def test_every_protocol_has_files_of_its_own(run):
     write_model()
     add_templates(Path("data/benchmarks/crop/test"))
     run.params["protocols"] = {**PROTOCOLS, "templates": {"bootstrap": 20}, "searches": {"ranks": [1]}}
+    run.params["protocols"]["blufr"] = {"fars": [0.05], "fpirs": [0.1]}
     evaluate.main(run)
     written = {path.name for path in OUT.iterdir()}
     assert written == {
         "scores.parquet", "template_scores.parquet", "template_probes.parquet", "search_in_gallery.parquet",
         "det.png", "hardest.jpg", "scores.png",
         "pairs_roc.json", "pairs_roc.png", "templates_roc.json", "templates_roc.png",
+        "split_rates.parquet", "blufr_roc.json", "blufr_roc.png",
     }  # fmt: skip
     assert run.told["templates"]["benchmarks"]["test"]["verification"]["ijb"]["genuine"] == 20
     assert run.told["searches"]["benchmarks"]["test"]["lists"]["camera"]["in_gallery"]["mated"] == 10
+    found = run.told["blufr"]["benchmarks"]["test"]["lists"]["blufr"]
+    assert (found["splits"], found["non_mated"]) == (3, [20, 20, 20])
+    assert found["tar_at_far"][0]["mean_minus_std"] > 0
     first, told = contents(OUT), run.told
     evaluate.main(run)
     assert (contents(OUT), run.told) == (first, told)
 
 
 def add_templates(folder):
-    """Templates of two photographs of each person, pairs of them, their gallery and another one."""
+    """Templates of two photographs of each person, pairs of them, their gallery and another one; splits."""
     who = [f"test{person:03d}" for person in range(20)]
     made = [(f"{one}/{k}", one, f"{one}/{k + j}", "m") for one in who for k in (0, 2) for j in (0, 1)]
-    pairs = [("ijb", f"{a}/0", f"{b}/2", a == b) for a in who for b in who]
+    pairs = [("ijb", 0, f"{a}/0", f"{b}/2", a == b) for a in who for b in who]
     searches = [
         (name, role, f"{one}/{2 * (role != 'gallery')}")
         for name in ("ijb_gallery_1", "camera")
         for role, some in (("gallery", who[:10]), ("mated", who[:10]), ("unmated", who[10:]))
         for one in some
     ]
-    for name, rows in (("templates", made), ("template_pairs", pairs), ("searches", searches)):
+    splits = [
+        ("blufr", split, "gallery" if one in who[:5] and not k else "probe", one, f"{one}/{k}")
+        for split in range(3)
+        for one in who[: 10 + split]
+        for k in range(4)
+        if one in who[:5] or one in who[5 + split : 10 + split]
+    ]
+    given = {"templates": made, "template_pairs": pairs, "searches": searches, "splits": splits}
+    for name, rows in given.items():
         frame = pd.DataFrame(rows, columns=records.LISTS[name].names)
         frame.to_parquet(folder / f"{name}.parquet")
 

@@ -156,7 +156,7 @@ def test_a_world_is_made_by_workers_and_its_lists_reach_the_crops(run):
     test = {"identities": 6, "images": 2, "distractors": 2, "probes": 1, "stills": 1, "frames": 1}
     sizes = {"tiny": {"world": {"labelled": part, "unlabelled": part, "validation": part, "test": test}}}
     world = {"worlds": {"home": {"size": 32}}, "world_seed": 0, "sizes": sizes}
-    chosen = ["wild", "templates", "distractors", "surveillance"]
+    chosen = ["wild", "templates", "distractors", "surveillance", "splits"]
     ran = run("faces", source="synthetic", part="test", protocols=chosen, workers=2, benchmark=True)
     ran.params |= world
     ingest.main(ran)

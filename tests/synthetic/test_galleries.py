@@ -1,4 +1,4 @@
-"""Template sets, distractors and the open set: true, disjoint, counted, of photographs that are taken."""
+"""Template sets, distractors, the open set and splits: true, disjoint, counted, of photographs taken."""
 
 from collections import Counter
 
@@ -65,9 +65,37 @@ def faults(everyone, found):
             yield f"{protocol}: mates are not as said"
         if people_of.get("distractor", set()) & (gallery | people_of.get("mated", set())):
             yield f"{protocol}: somebody is a distractor and not"
+    yield from split_faults(everyone, found["splits"])
     media = templates[templates["template"].str.contains("/(?:gallery|probe)", regex=True)]
     if (media.groupby("media")["template"].nunique() > 1).any():
         yield "templates share a medium"
+
+
+def split_faults(everyone, splits):
+    """What is wrong with the splits."""
+    if splits.duplicated(["split", "sample_id"]).any():
+        yield "a face twice in a split"
+    for row in splits.to_dict("records"):
+        name = row["sample_id"].split("/")[1]
+        if name not in {one.name for one in everyone.photographs(index(row["sample_id"]))}:
+            yield f"not taken: {row}"
+        if row["sample_id"].split("/")[0] != row["identity"]:
+            yield f"of another: {row}"
+    for number, part in splits.groupby("split"):
+        gallery, probes = (part[part["role"] == role] for role in ("gallery", "probe"))
+        if gallery["identity"].duplicated().any() or len(gallery) + len(probes) != len(part):
+            yield f"split {number}: a person twice in the gallery, or another role"
+        mated = probes["identity"].isin(gallery["identity"])
+        if not mated.any() or mated.all():
+            yield f"split {number}: no open set"
+
+
+def test_splits_are_of_some_people_each(found):
+    splits = found["splits"]
+    counts = splits.groupby(["split", "role"])["identity"].agg(["size", "nunique"])
+    assert counts.to_numpy().tolist() == [[9, 9], [27 * 4 - 9, 27]] * 10
+    people_of = splits.groupby("split")["identity"].agg(frozenset)
+    assert len(set(people_of)) == 10
 
 
 def test_tables_are_as_defined(everyone, found):

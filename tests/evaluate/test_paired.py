@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from pipeline.evaluate import means
+from pipeline.evaluate import paired
 
 
 def tables(seed=0, people=30):
@@ -24,7 +24,7 @@ def tables(seed=0, people=30):
 
 def test_against_draws_made_one_by_one():
     first, second = tables()
-    (row,) = means.compare(first, second, 200, 3)
+    (row,) = paired.means(first, second, 200, 3)
     codes, people = pd.factorize(pd.concat([first["person_a"], first["person_b"]], ignore_index=True))
     a, b = codes[: len(first)], codes[len(first) :]
     rng, found = np.random.default_rng(3), []
@@ -50,13 +50,13 @@ def test_against_draws_made_one_by_one():
 
 def test_one_list_has_no_mean():
     first, second = (table[table["protocol"] == "front"] for table in tables())
-    assert means.compare(first, second, 20, 0) == []
+    assert paired.means(first, second, 20, 0) == []
 
 
 def test_a_list_twice_tells_no_more_than_once():
     """Copies of one list: the interval of their mean is that of the one, not a narrower one."""
     first, second = (table[table["protocol"] == "front"] for table in tables())
     twice = [pd.concat([table, table.assign(protocol="again")]) for table in (first, second)]
-    (row,) = means.compare(*twice, 300, 0)
-    alone = means.intervals.compare(first, second, 300, 0)[0]
+    (row,) = paired.means(*twice, 300, 0)
+    alone = paired.compare(first, second, 300, 0)[0]
     assert (row["low"], row["high"]) == pytest.approx((alone["low"], alone["high"]))
