@@ -33,6 +33,8 @@ def check(
     from pipeline import params, runtime
     from pipeline.listing import problem_table, show
 
+    if file.resolve().parent == Path("experiments").resolve():
+        raise typer.BadParameter(f"{file} is an experiment: without --file all of them are checked, too")
     problems = params.check(file, parse(changes or [])) + params.check_runtime()
     told = [str(file), *map(str, filter(Path.exists, [runtime.FILE]))]
     groups = [(told, problems, "")]

@@ -8,8 +8,9 @@ import pytest
 from ruamel.yaml import YAML
 from typer.testing import CliRunner
 
-from pipeline import experiment, params
+from pipeline import declared, experiment, params
 from pipeline.__main__ import app
+from pipeline.params import targets
 
 ROOT = Path(__file__).parent.parent
 EXPERIMENT = "title: t\ncommon:\n  size: smoke\nrows:\n  r: {}\n"
@@ -194,6 +195,36 @@ def test_a_mistake_of_all_rows_is_told_once_and_one_of_params_yaml_not_at_all(pl
     assert told(params.check_experiments()) == {
         "experiments/e.yaml:3: common.size": "no size 'smok' | did you mean 'smoke'?"
     }
+
+
+def test_targets_are_stages_of_the_row(place):
+    place()
+    shutil.copy(ROOT / "dvc.yaml", ".")
+    rows = "rows:\n  a: {}\n  b: {after.evaluate: [student]}\n"
+    Path("experiments/e.yaml").write_text(
+        "title: t\ntargets: [evaluate@aloen, train@alone, report]\nrows: {a: {}}\n"
+    )
+    (found,) = params.check_experiments()
+    assert found.path == "experiments/e.yaml:2: targets"
+    assert (found.what, found.hint) == ("no stage 'evaluate@aloen'", "did you mean 'evaluate@alone'?")
+    Path("experiments/e.yaml").write_text(f"title: t\ntargets: [evaluate@alone]\n{rows}")
+    (found,) = params.check_experiments()
+    assert found.what == "no stage 'evaluate@alone'"  # of row b, which does not evaluate it
+    for path in (ROOT / "experiments").glob("*.yaml"):
+        shutil.copy(path, "experiments")
+    Path("experiments/e.yaml").unlink()
+    assert params.check_experiments() == []
+
+
+def test_the_addresses_of_targets_are_those_that_dvc_resolves():
+    values = declared.read_yaml(ROOT / "params.yaml")
+    found = targets.addresses(declared.read_yaml(ROOT / "dvc.yaml")["stages"], values)
+    assert {name for name in declared.addresses()} <= found
+
+
+def test_annotators_that_are_no_list_are_told_once(place):
+    place(lambda values: values["datasets"]["synthetic_train"].update(annotators="truth"))
+    assert len(params.check()) == 1
 
 
 def test_what_a_row_links_when_it_runs_may_be_missing_before(place):

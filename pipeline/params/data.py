@@ -63,7 +63,8 @@ def datasets(values: Tree) -> Iterator[Problem]:
         path = f"datasets.{name}"
         yield from named(f"{path}.crop", entry.get("crop"), tree(values, "crops"), "crop")
         yield from named(f"{path}.detector", entry.get("detector"), tree(values, "detectors"), "detector")
-        for annotator in entry.get("annotators") or ():
+        chosen = entry.get("annotators")
+        for annotator in chosen if isinstance(chosen, list) else ():  # what is no list is told by the schema
             yield from named(f"{path}.annotators", annotator, tree(values, "annotators"), "annotator")
         if entry.get("source") == "synthetic":
             for key in ("world", "planted_from"):

@@ -14,7 +14,7 @@ from typing import Any
 from pydantic import Field
 
 from pipeline import plugin
-from pipeline.params import text
+from pipeline.params import targets, text
 from pipeline.params.presets import against
 from pipeline.params.problem import Problem, Tree
 from pipeline.params.schema import Name
@@ -108,11 +108,13 @@ def _row(experiment: Experiment, row: str, params: Tree, wrong: Check) -> list[P
     for key, value in {**experiment.common, **experiment.rows[row]}.items():
         if problem := _put(changed, key, value):
             found.append(problem)
-    return found or wrong(changed)
+    return found or wrong(changed) or list(targets.unknown(experiment.targets, changed))
 
 
 def _placed(problem: Problem, experiment: Experiment, row: str) -> Problem:
     """A problem of params.yaml as one of the change that makes it."""
+    if problem.path == "targets":
+        return problem
     for section, changes in ((f"rows.{row}", experiment.rows[row]), ("common", experiment.common)):
         for key in sorted(_touching(problem.path, changes), key=len, reverse=True):
             what = problem.what if problem.path == key else f"{problem.path}: {problem.what}"
