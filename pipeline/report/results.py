@@ -214,7 +214,7 @@ def differences(results: Results) -> list[Comparison]:
         ours, theirs = _pairs(results, first.name), _pairs(results, second.name)
         if ours is None or theirs is None:
             continue
-        lists = paired.compare(ours, theirs, fars=_fars(results))
+        lists = paired.means(ours, theirs) + paired.compare(ours, theirs, fars=_fars(results))
         for row in lists:
             row["title"] = title_of(results, row["benchmark"], row["protocol"])
             row["point"] = tuple(percent(row[key]) for key in ("difference", "low", "high"))
@@ -238,10 +238,10 @@ def _fars(results: Results) -> list[float]:
 
 
 def _measures(row: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
-    """A list's difference of accuracy, then those of its true accept rates that could be told."""
+    """A list's difference of accuracy, then those of its true accept rates that its impostors support."""
     yield {**row, "measure": "accuracy", "supported": True}
     for tar in row.get("tars", []):
-        if tar["difference"] is not None:
+        if tar["supported"]:
             yield {**row, **tar, "measure": f"TAR at FAR {tar['far']:g}"}
 
 

@@ -45,16 +45,23 @@ def test_a_model_that_was_not_evaluated(data: Path, params: dict[str, Any]) -> N
     assert (row.mean, row.cost, row.times) == (None, {}, [])
 
 
-def test_differences_are_of_student_and_the_same_net_alone(data: Path, params: dict[str, Any]) -> None:
+def test_differences_are_of_student_and_the_same_net_alone(
+    data: Path, params: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    few = results.differences(Results(data, params))
+    assert [row["measure"] for row in few[0].rows] == ["accuracy"] * 3  # few impostors: no rate is told
+    monkeypatch.setattr(curves, "FLAGGED", 1)
     found = results.differences(Results(data, params))
     assert [(c.first, c.second) for c in found] == [("alone", "student"), ("teacher", "student")]
+    mean = found[0].rows.pop(0)
+    assert (mean["title"], mean["measure"]) == ("mean of 2 lists", "accuracy")
     measured = [(row["title"], row["measure"]) for row in found[0].rows]
     assert measured == [
         (title, what)
         for title in ("bench front", "bench wild")
         for what in ("accuracy", "TAR at FAR 0.25")  # too few impostors for the other
     ]
-    assert not found[0].rows[1]["supported"]
+    assert mean["difference"] == pytest.approx(sum(row["difference"] for row in found[0].rows[::2]) / 2)
     for row in found[0].rows[::2]:
         means = {}
         for model in ("alone", "student"):
