@@ -135,7 +135,8 @@ def read_lock() -> dict[str, Any]:
         return {}
     loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
     content = yaml.load(LOCK.read_text(), Loader=loader) or {}
-    return {address: content["stages"][address] for address in addresses() if address in content["stages"]}
+    recorded = content.get("stages", {})
+    return {address: recorded[address] for address in addresses() if address in recorded}
 
 
 def inside(path: str, folder: str) -> bool:

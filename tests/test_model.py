@@ -143,6 +143,21 @@ def test_class_names_must_be_as_many_as_classes(saved, tmp_path):
     assert not (tmp_path / "n").exists()
 
 
+def test_extra_files_come_with_the_folder_or_neither_does(tmp_path):
+    described = spec(head=None)
+    net = model.build(described)
+    model.save(tmp_path / "m", described, net, extras=[lambda folder: (folder / "more").write_text("first")])
+    before = {path.name: path.read_bytes() for path in (tmp_path / "m").iterdir()}
+    assert before["more"] == b"first"
+
+    def full(folder):
+        raise OSError(28, "No space left on device")
+
+    with pytest.raises(OSError, match="No space left"):
+        model.save(tmp_path / "m", described, net, extras=[full])
+    assert {path.name: path.read_bytes() for path in (tmp_path / "m").iterdir()} == before
+
+
 def test_an_image_of_another_size_is_refused():
     with pytest.raises(ValueError, match="'tiny' takes 16x16 faces, got 24x24"):
         model.build(spec())(torch.zeros(2, 3, 24, 24))

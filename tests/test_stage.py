@@ -126,6 +126,8 @@ def test_stages_that_are_gone_from_dvc_yaml_are_gone_from_the_lock(tmp_path, mon
     (tmp_path / "dvc.lock").write_text(yaml.safe_dump({"schema": "2.0", "stages": {"old": {}, "crop": {}}}))
     monkeypatch.setattr(declared, "addresses", lambda: ["crop", "new"])
     assert declared.read_lock() == {"crop": {}}
+    (tmp_path / "dvc.lock").write_text("schema: '2.0'\n")
+    assert declared.read_lock() == {}
 
 
 def test_upstream_params_follow_the_lock_through_files_and_folders():
