@@ -17,7 +17,7 @@ from typing import Any
 import torch
 
 from pipeline import records
-from pipeline.synthetic import degrade, figure, look, raster, shade
+from pipeline.synthetic import degrade, figure, look, raster, shade, surfaces
 from pipeline.synthetic.part import Studio
 from pipeline.synthetic.renderer import Renderer
 from pipeline.synthetic.world import PARTS, Sizes, World
@@ -26,7 +26,7 @@ CROPS = {64: (96, 150), 112: (168, 100)}  # pixels of the crop: pixels of the ph
 SHARES = {
     "people": [(Renderer, "cast")],
     "geometry": [(look, "of"), (figure, "draw")],
-    "raster": [(figure, "rasterise"), (figure, "normals"), (raster, "fragments")],
+    "raster": [(figure, "rasterise"), (surfaces, "normals"), (raster, "fragments")],
     "shading": [(shade, "shade")],
     "degrading": [(degrade, "backdrop"), (degrade, "develop"), (degrade, "occlude")],
     "encoding": [(records, "encode")],

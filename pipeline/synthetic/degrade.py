@@ -12,6 +12,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from pipeline.synthetic.compiled import Array, compiled
 from pipeline.synthetic.sampler import Photos
 
 Picture = npt.NDArray[np.float32]
@@ -19,6 +20,7 @@ BLOTCHES = ((2, 0.5), (5, 0.25), (14, 0.08))  # cells a side, strength
 THINGS = 3  # out of focus, behind the face
 CROP_SHARE = 2 / 3  # of the frame that a face crop takes
 BLUR_UNIT = 112  # blur is in pixels of a crop this large
+DARK, LIGHT, DEEPEST = np.float32(0), np.float32(1), np.float32(255)
 GRAIN = 512  # places where a photograph's noise may start on the film, each way
 
 
@@ -48,11 +50,12 @@ def backdrop(generator: np.random.Generator, size: int) -> Picture:
     """A wall or a view out of focus: a gradient, blotches and a few soft things."""
     few = max(16, size // 3)  # it is soft: drawn small, then enlarged
     numbers = generator.random(8 + 8 * THINGS, dtype=np.float32)
-    colour, other = _muted(numbers[:4]), _muted(numbers[4:8])
+    things = numbers[8:].reshape(THINGS, 8)
+    colour, other, *colours = _muted(np.concatenate([numbers[:8].reshape(2, 4), things[:, 4:]]))
     down = np.linspace(0, 1, few, dtype=np.float32)[:, None, None]
     total = np.asarray(np.repeat(colour + (other - colour) * down * numbers[0], few, 1), np.float32)
-    for thing in numbers[8:].reshape(THINGS, 8):
-        _thing(total, thing)
+    for thing, painted in zip(things, colours, strict=True):
+        _thing(total, thing, painted)
     strength = generator.random(dtype=np.float32)
     for cells, height in BLOTCHES:
         pattern = _normal(generator, cells, cells, 1) + np.float32(0.2) * _normal(generator, cells, cells, 3)
@@ -64,17 +67,18 @@ def backdrop(generator: np.random.Generator, size: int) -> Picture:
 
 
 def _muted(numbers: Picture) -> Picture:
-    """Walls are grey, brown or pale; a few are loud."""
-    loud = 0.7 * numbers[3] ** 4
-    dull = 0.1 + 0.85 * numbers[:3].mean() + 0.14 * (numbers[:3] - 0.5)
-    return np.asarray(dull * (1 - loud) + loud * numbers[:3])
+    """Colours (c, 3) of numbers (c, 4): walls are grey, brown or pale; a few are loud."""
+    # One by one: a power of many numbers at once may round differently on another machine.
+    tint, loud = numbers[:, :3], 0.7 * np.array([[number**4] for number in numbers[:, 3]])
+    dull = 0.1 + 0.85 * tint.mean(1, keepdims=True) + 0.14 * (tint - 0.5)
+    return np.asarray(dull * (1 - loud) + loud * tint)
 
 
-def _thing(image: Picture, numbers: Picture) -> None:
+def _thing(image: Picture, numbers: Picture, painted: Picture) -> None:
     """A bar, a window or a lamp, in place."""
     side = len(image)
     x, y, width, height = (numbers[:4] * side).astype(int).tolist()
-    colour = [float(value) for value in _muted(numbers[4:])]
+    colour = painted.tolist()
     if numbers[7] < 0.3:
         cv2.circle(image, (x, y), max(1, width // 5), colour, -1)
     elif numbers[7] < 0.75:
@@ -128,8 +132,8 @@ def develop(
         few = max(12, round(size * settings.resolution))
         coarse = cv2.resize(picture, (few, few), interpolation=cv2.INTER_AREA)
         picture = np.asarray(cv2.resize(coarse, (size, size), interpolation=cv2.INTER_CUBIC), np.float32)
-    picture = picture + _grain(generator, size) * np.float32(settings.noise)
-    return np.rint(np.clip(picture, 0, 1) * 255).astype(np.uint8)
+    row, column = generator.integers(0, GRAIN, 2)
+    return _stored(picture, _film(GRAIN + size), int(row), int(column), np.float32(settings.noise))
 
 
 @lru_cache(maxsize=1)
@@ -137,15 +141,23 @@ def _film(side: int) -> Picture:
     return _normal(np.random.Generator(np.random.PCG64(17)), side, side, 3)
 
 
-def _grain(generator: np.random.Generator, size: int) -> Picture:
-    """Normal noise: a random window of one film, since drawing it anew costs a tenth of the image."""
-    row, column = generator.integers(0, GRAIN, 2)
-    return _film(GRAIN + size)[row : row + size, column : column + size]
+@compiled
+def _stored(picture: Array, film: Array, row: int, column: int, noise: np.float32) -> Array:
+    """Whole numbers, with the noise of a window of the film: drawing it anew costs a tenth of the image."""
+    found = np.empty(picture.shape, np.uint8)
+    height, width, channels = picture.shape
+    for y in range(height):
+        for x in range(width):
+            for channel in range(channels):
+                value = picture[y, x, channel] + film[row + y, column + x, channel] * noise
+                found[y, x, channel] = np.uint8(np.rint(min(max(value, DARK), LIGHT) * DEEPEST))
+    return found
 
 
 def _tone(picture: Picture, settings: Settings) -> Picture:
     """Exposure and white balance, then saturation, as one matrix; then gamma."""
-    gain = np.diag(settings.balance * np.float32(settings.exposure))
-    mix = np.full((3, 3), (1 - settings.saturation) / 3) + np.eye(3) * settings.saturation
-    picture = np.asarray(cv2.transform(picture, mix @ gain), np.float32)
+    mix = np.full((3, 3), (1 - settings.saturation) / 3)
+    mix.reshape(-1)[::4] += settings.saturation
+    gain = settings.balance * np.float32(settings.exposure)
+    picture = np.asarray(cv2.transform(picture, mix * gain), np.float32)
     return np.asarray(cv2.pow(np.clip(picture, 1e-4, 1), settings.gamma), np.float32)

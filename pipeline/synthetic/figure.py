@@ -6,6 +6,7 @@ Shapes: b photographs, n vertices of all surfaces, f x f pixels of the frame. Po
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 import torch
@@ -27,8 +28,8 @@ COVERED = -2.0  # template height: hair that reaches it covers the ears
 class Figure:
     """Surfaces in camera coordinates and on the screen; landmarks are the 68."""
 
-    turned: Float[Tensor, "3 n"]
-    screen: Float[Tensor, "3 n"]  # pixel x, pixel y, depth
+    turned: Float[np.ndarray, "3 n"]
+    screen: Float[np.ndarray, "3 n"]  # pixel x, pixel y, depth
     shown: list[str]  # names of the surfaces that are drawn
     marks: Float[Tensor, "3 68"]
     spots: Float[Tensor, "2 68"]  # the landmarks on the screen
@@ -39,19 +40,21 @@ def draw(
 ) -> list[Figure]:
     """The figures of photographs in frames of `frame` pixels; `heads` (3, texels) are their people's."""
     points = torch.zeros(len(looks), 3, tables.vertices)
+    grids = points.numpy()
     shown = []
     for row, (head, look) in enumerate(zip(heads, looks, strict=True)):
-        shaped = express(tables, head, look)
+        shaped = express(tables, head, look).numpy()
         drawn = {"head": shaped, **worn(tables, shaped, look)}
         for name, grid in drawn.items():
-            points[row, :, tables.layout.vertices[name]] = grid
+            grids[row, :, tables.layout.vertices[name]] = grid
         shown.append(list(drawn))
     matrix = camera.rotation(photos.yaw, photos.pitch, photos.roll)
     turned = camera.turn(matrix, points, camera.shoulders(photos), tables.stiff)
     marks = landmarks(tables, turned, people, photos)
     view = camera.frame(marks, photos, frame)
     screen, spots = view.pixels(turned), view.pixels(marks)[:, :2]
-    return [Figure(*each) for each in zip(turned, screen, shown, marks, spots, strict=True)]
+    rows = zip(turned.numpy(), screen.numpy(), shown, marks, spots, strict=True)
+    return [Figure(*each) for each in rows]
 
 
 def express(tables: Tables, head: Float[Tensor, "3 texels"], look: Look) -> Float[Tensor, "3 texels"]:
@@ -83,17 +86,17 @@ def landmarks(
     return found
 
 
-def worn(tables: Tables, head: Float[Tensor, "3 texels"], look: Look) -> dict[str, Tensor]:
+def worn(tables: Tables, head: Float[np.ndarray, "3 texels"], look: Look) -> dict[str, Array]:
     """Every surface but the head that this picture shows."""
-    photos, found = look.photos, dict[str, Tensor]()
+    photos, found = look.photos, dict[str, Array]()
     anchors = _anchors(tables, head)
     size = 1 + 0.08 * float(look.people["shape"][-1]) + 0.08 * look.old - 0.08 * look.child
     out = min(max(1 + 0.25 * float(look.people["shape"][-2]), 0.4), 1.7)
     middle = hair.STRANDS // 2
     for side, name in ((-1.0, "left_ear"), (1.0, "right_ear")):
         if not look.hair.shell or float(look.hair.edge[middle + int(side * middle / 2)]) > COVERED:
-            stretch = torch.tensor([[side * out], [size], [size]])
-            place = torch.tensor([[side * (anchors.width - 0.25)], [anchors.eye_y - 2.1], [-2.9]])
+            stretch = np.array([[side * out], [size], [size]], np.float32)
+            place = np.array([[side * (anchors.width - 0.25)], [anchors.eye_y - 2.1], [-2.9]], np.float32)
             found[name] = tables.ear * stretch + place
     if look.hair.shell:
         found["hair"] = tables.hair.fill(head, look.hair, photos)
@@ -109,8 +112,8 @@ def worn(tables: Tables, head: Float[Tensor, "3 texels"], look: Look) -> dict[st
     return found
 
 
-def _anchors(tables: Tables, head: Float[Tensor, "3 texels"]) -> wear.Anchors:
-    left, right, bridge, ear, behind, brow = head[:, tables.anchors].t().tolist()
+def _anchors(tables: Tables, head: Float[np.ndarray, "3 texels"]) -> wear.Anchors:
+    left, right, bridge, ear, behind, brow = head[:, tables.anchors].T.tolist()
     return wear.Anchors(
         width=(ear[0] - behind[0]) / 2,
         bridge=max(bridge[2], left[2] + 0.75),
@@ -121,7 +124,7 @@ def _anchors(tables: Tables, head: Float[Tensor, "3 texels"]) -> wear.Anchors:
     )
 
 
-def rasterise(tables: Tables, figure: Figure, look: Look, frame: int) -> Int[Tensor, "f f"]:
+def rasterise(tables: Tables, figure: Figure, look: Look, frame: int) -> Int[np.ndarray, "f f"]:
     """The key of what every pixel of the frame shows (see `raster`)."""
     seen, layout = raster.empty(frame), tables.layout
     for name in figure.shown:
@@ -130,18 +133,16 @@ def rasterise(tables: Tables, figure: Figure, look: Look, frame: int) -> Int[Ten
     return raster.closed(seen)
 
 
-def _candidates(tables: Tables, figure: Figure, look: Look, name: str) -> Int[Tensor, "m"]:
+def _candidates(tables: Tables, figure: Figure, look: Look, name: str) -> Int[np.ndarray, " m"]:
     """Quads that may be seen: not skin under hair, nor the part of a shell that hair does not fill."""
     span = tables.layout.quads[name]
-    quads = torch.arange(span.start, span.stop)
-    if "hair" not in figure.shown or name not in ("hair", "head"):
-        return quads
-    y, lines = tables.quad_y[name].numpy(), tables.quad_strand[name].numpy()
-    if name == "hair":
-        return torch.from_numpy(_beyond(y, lines, look.hair.tips.numpy(), 1.0, span.start))
-    if look.hair.bald_above >= hair.NO_CAP:
-        return torch.from_numpy(_beyond(y, lines, look.hair.edge.numpy(), -1.0, span.start))
-    return quads
+    if "hair" in figure.shown and name in ("hair", "head"):
+        y, lines = tables.quad_y[name], tables.quad_strand[name]
+        if name == "hair":
+            return _beyond(y, lines, look.hair.tips, 1.0, span.start)
+        if look.hair.bald_above >= hair.NO_CAP:
+            return _beyond(y, lines, look.hair.edge, -1.0, span.start)
+    return np.arange(span.start, span.stop)
 
 
 @compiled
@@ -163,16 +164,11 @@ def _trim(tables: Tables, look: Look, name: str) -> raster.Trim:
     first = tables.layout.quads[name].start
     if name == "hair":
         return raster.Trim(y, strands, look.hair.tips, look.hair.bald_above, first, surfaces.SHELL_CUTS)
-    edge = wear.hat_edge(hair.azimuths(), bool(look.photos["brim"] > 0))
+    edge = _hat_edge(bool(look.photos["brim"] > 0))
     return raster.Trim(y, strands, edge, hair.NO_CAP, first, surfaces.SHELL_CUTS)
 
 
-def normals(tables: Tables, figure: Figure) -> Float[Tensor, "3 n"]:
-    """Of all vertices, of any length, in camera coordinates."""
-    layout = tables.layout
-    found = torch.zeros(3, tables.vertices)
-    for name in figure.shown:
-        span = layout.vertices[name]
-        closed = name in surfaces.CLOSED
-        found[:, span] = surfaces.normals(figure.turned[:, span], layout.shapes[name], closed)
-    return found
+@lru_cache(maxsize=2)
+def _hat_edge(brim: bool) -> Array:
+    """At every strand."""
+    return np.asarray(wear.hat_edge(hair.azimuths(), brim).numpy())

@@ -5,13 +5,15 @@ Pixels have their centres at whole numbers, so half a pixel is taken from positi
 
 from __future__ import annotations
 
+import numpy as np
 import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from pipeline.synthetic import camera, raster
+from pipeline.synthetic.compiled import Array, compiled
 
-BEFORE = 0.55  # cm: what lies this much nearer than a landmark hides it
+BEFORE = np.float32(0.55)  # cm: what lies this much nearer than a landmark hides it
 AROUND = 1  # pixels: at an edge a landmark is seen if a pixel beside it shows its depth
 
 
@@ -36,16 +38,31 @@ def box(
 
 
 def visible(
-    pixels: Float[Tensor, "2 k"], depth: Float[Tensor, "k"], seen: Int[Tensor, "size size"], face: slice
-) -> Bool[Tensor, "k"]:
+    pixels: Float[np.ndarray, "2 k"],
+    depth: Float[np.ndarray, " k"],
+    seen: Int[np.ndarray, "size size"],
+    face: slice,
+) -> Bool[np.ndarray, " k"]:
     """Which points (pixels of the frame, depth in cm) lie in the frame with nothing before them.
 
     `seen` are the frame's keys (see `raster`), `face` the quads of the face. A pixel beside the point may
     speak for it, because the point's own may show the near rim of an edge that the point lies on.
     """
-    size = seen.shape[-1]
-    inside = (pixels >= 0).all(0) & (pixels < size).all(0)
-    column, row = pixels.floor().long().unbind(0)
-    beside = torch.tensor([[0, 0, 0, 1, -1], [0, 1, -1, 0, 0]])[:, :, None] * AROUND
-    keys = seen[(row + beside[0]).clamp(0, size - 1), (column + beside[1]).clamp(0, size - 1)]
-    return inside & (raster.depths(keys, face).amin(0) <= depth + BEFORE)
+    return _visible(pixels, depth, seen, face.start, face.stop)
+
+
+@compiled
+def _visible(pixels: Array, depth: Array, seen: Array, first: int, stop: int) -> Array:
+    found, last = np.zeros(len(depth), np.bool_), len(seen) - 1
+    for index in range(len(depth)):
+        x, y = pixels[0, index], pixels[1, index]
+        if not (0 <= x < len(seen) and 0 <= y < len(seen)):
+            continue
+        column, row = int(np.floor(x)), int(np.floor(y))
+        nearest = np.float32(np.inf)
+        for away in (-AROUND, 0, AROUND):
+            across = seen[row, min(max(column + away, 0), last)]
+            along = seen[min(max(row + away, 0), last), column]
+            nearest = min(nearest, raster.depth(across, first, stop), raster.depth(along, first, stop))
+        found[index] = nearest <= depth[index] + BEFORE
+    return found

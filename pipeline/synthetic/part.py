@@ -19,7 +19,7 @@ from pipeline.synthetic.renderer import Cast, Shot, renderer
 from pipeline.synthetic.sampler import Photos
 from pipeline.synthetic.world import Part, Sizes, World, identity_id, person_key, person_seed, photo_seed
 
-PEOPLE, PHOTOGRAPHS = 4, 10  # at a time; they change memory and speed, never an image
+PEOPLE, PHOTOGRAPHS = 4, 20  # at a time; they change memory and speed, never an image
 
 
 @dataclass(frozen=True)

@@ -11,9 +11,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-import torch
 from jaxtyping import Bool, Float, Int
-from torch import Tensor
 
 from pipeline.synthetic.compiled import Array, compiled
 
@@ -39,40 +37,34 @@ class Trim:
     Texel i of the surface, `cuts` x `cuts` a quad from the quad `first` on, lies at `y[i]` on `strand[i]`.
     """
 
-    y: Float[Tensor, "u"]
-    strand: Int[Tensor, "u"]
-    tips: Float[Tensor, "a"]
+    y: Float[np.ndarray, " u"]
+    strand: Int[np.ndarray, " u"]
+    tips: Float[np.ndarray, " a"]
     top: float
     first: int
     cuts: int
 
 
-WHOLE = Trim(torch.zeros(0), torch.zeros(0, dtype=torch.int32), torch.zeros(0), 0.0, 0, 0)
+_NONE = np.zeros(0, np.float32)
+WHOLE = Trim(_NONE, np.zeros(0, np.int32), _NONE, 0.0, 0, 0)
 
 
-def empty(size: int) -> Int[Tensor, "s s"]:
+def empty(size: int) -> Int[np.ndarray, "s s"]:
     """The keys of a frame of `size` pixels that shows nothing: -1. The pixel (0, 0) covers 0..1."""
-    return torch.full((size, size), -1, dtype=torch.int64)
+    return np.full((size, size), -1, np.int64)
 
 
 def draw(
-    seen: Int[Tensor, "s s"],
-    screen: Float[Tensor, "3 n"],
-    corners: Int[Tensor, "4 q"],
-    hollow: Bool[Tensor, "q"],
-    quads: Int[Tensor, "m"],
+    seen: Int[np.ndarray, "s s"],
+    screen: Float[np.ndarray, "3 n"],
+    corners: Int[np.ndarray, "4 q"],
+    hollow: Bool[np.ndarray, " q"],
+    quads: Int[np.ndarray, " m"],
     trim: Trim = WHOLE,
 ) -> None:
     """Draws `quads` over what is `seen`, in place; `screen` is pixel x, y and depth (cm) of vertices."""
-    where = (
-        trim.y.numpy(),
-        trim.strand.numpy(),
-        trim.tips.numpy(),
-        np.float32(trim.top),
-        trim.first,
-        trim.cuts,
-    )
-    _draw(seen.numpy(), screen.numpy(), corners.numpy(), hollow.numpy(), quads.numpy(), where)
+    where = (trim.y, trim.strand, trim.tips, np.float32(trim.top), trim.first, trim.cuts)
+    _draw(seen, screen, corners, hollow, quads, where)
 
 
 @compiled
@@ -145,13 +137,9 @@ def _cuts(a: Point, b: Point, c: Point, d: Point) -> int:
     return int(min(max(np.ceil(max(one, other) * FINE), ONE), MOST))
 
 
-def closed(seen: Int[Tensor, "s s"]) -> Int[Tensor, "s s"]:
-    """`seen` with pixels filled that are empty, or far behind, between two opposite neighbours."""
-    return torch.from_numpy(_closed(seen.numpy()))
-
-
 @compiled
-def _closed(seen: Array) -> Array:
+def closed(seen: Array) -> Array:
+    """The keys `seen` (s, s), pixels filled that are empty, or far behind, between opposite neighbours."""
     found = seen.copy()
     height, width = seen.shape
     for row in range(height):
@@ -167,14 +155,17 @@ def _closed(seen: Array) -> Array:
     return found
 
 
-def depths(keys: Int[Tensor, "*any"], quads: slice) -> Float[Tensor, "*any"]:
-    """Depth (cm, towards the camera) of keys that show one of `quads`, infinite of others."""
-    quad = quad_of(keys)
-    there = (keys >= 0) & (quad >= quads.start) & (quad < quads.stop)
-    return torch.where(there, (keys >> DEPTH_SHIFT).float() / DEPTH_STEPS - DEPTH_RANGE, torch.inf)
+@compiled
+def depth(key: int, first: int, stop: int) -> np.float32:
+    """Depth (cm, towards the camera) of a key that shows one of some quads, infinite of others."""
+    quad = quad_of(key)
+    if key < 0 or quad < first or quad >= stop:
+        return np.float32(np.inf)
+    return np.float32(key >> DEPTH_SHIFT) / STEPS - RANGE
 
 
-def quad_of(key: Int[Tensor, "*any"]) -> Int[Tensor, "*any"]:
+@compiled
+def quad_of(key: int) -> int:
     return (key >> QUAD_SHIFT) & QUADS
 
 
@@ -182,22 +173,21 @@ def quad_of(key: Int[Tensor, "*any"]) -> Int[Tensor, "*any"]:
 class Fragments:
     """The pixels that show something, one row each, in the order of pixels."""
 
-    pixel: Int[Tensor, "f"]  # flat index into (s, s)
-    quad: Int[Tensor, "f"]
-    s: Int[Tensor, "f"]  # along the quad, 0..255
-    t: Int[Tensor, "f"]  # down the quad
-    normal: Float[Tensor, "3 f"]  # unit, in camera coordinates, towards the camera
+    pixel: Int[np.ndarray, " f"]  # flat index into (s, s)
+    quad: Int[np.ndarray, " f"]
+    s: Int[np.ndarray, " f"]  # along the quad, 0..255
+    t: Int[np.ndarray, " f"]  # down the quad
+    normal: Float[np.ndarray, "3 f"]  # unit, in camera coordinates, towards the camera
 
 
 def fragments(
-    seen: Int[Tensor, "s s"], corners: Int[Tensor, "4 q"], normals: Float[Tensor, "3 n"]
+    seen: Int[np.ndarray, "s s"], corners: Int[np.ndarray, "4 q"], normals: Float[np.ndarray, "3 n"]
 ) -> Fragments:
     """What the visible pixels are, with normals interpolated between the quad's corners."""
-    flat = seen.view(-1).numpy()
-    pixel = torch.from_numpy(np.flatnonzero(flat >= 0))
-    place, normal = _fragments(flat, pixel.numpy(), corners.numpy(), normals.numpy())
-    quad, along, down = torch.from_numpy(place)
-    return Fragments(pixel, quad, along, down, torch.from_numpy(normal))
+    flat = seen.reshape(-1)
+    pixel = np.flatnonzero(flat >= 0)
+    (quad, along, down), normal = _fragments(flat, pixel, corners, normals)
+    return Fragments(pixel, quad, along, down, normal)
 
 
 @compiled

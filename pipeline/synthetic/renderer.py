@@ -17,7 +17,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from pipeline.synthetic import degrade, figure, identity, labels, look, raster, shade, skin
+from pipeline.synthetic import degrade, figure, identity, labels, look, raster, shade, skin, surfaces
 from pipeline.synthetic.compiled import Array
 from pipeline.synthetic.draws import Draws
 from pipeline.synthetic.figure import Figure
@@ -58,7 +58,7 @@ class Drawn:
     """One picture before it is shaded."""
 
     figure: Figure
-    seen: Int[Tensor, "frame frame"]
+    seen: Int[np.ndarray, "frame frame"]
     pieces: raster.Fragments
 
 
@@ -80,8 +80,9 @@ def one_thread() -> Iterator[None]:
         torch.set_num_threads(before)
 
 
-def _numbers(values: Tensor) -> list[float]:
-    numbers: list[float] = np.round(values.double().reshape(-1).numpy(), 3).tolist()
+def _numbers(values: Float[Tensor, "b *any"]) -> list[list[float]]:
+    """A list of each row's."""
+    numbers: list[list[float]] = np.round(values.double().flatten(1).numpy(), 3).tolist()
     return numbers
 
 
@@ -123,7 +124,8 @@ class Renderer:
     def _drawn(self, shape: Figure, seen_as: Look) -> Drawn:
         """What every pixel of a picture shows."""
         seen = figure.rasterise(self.tables, shape, seen_as, self.frame)
-        pieces = raster.fragments(seen, self.tables.layout.corners, figure.normals(self.tables, shape))
+        normals = surfaces.normals(shape.turned, self.tables.layout, shape.shown)
+        pieces = raster.fragments(seen, self.tables.layout.corners, normals)
         return Drawn(shape, seen, pieces)
 
     def _expose(
@@ -147,27 +149,21 @@ class Renderer:
 
     def _label(self, drawn: list[Drawn], pictures: list[tuple[Image, Mask]], looks: list[Look]) -> list[Shot]:
         spots = torch.stack([each.figure.spots for each in drawn])
-        outline = torch.stack([each.figure.screen[:2].index_select(1, self.tables.outline) for each in drawn])
+        outline = torch.from_numpy(np.stack([each.figure.screen[:2, self.tables.outline] for each in drawn]))
         points = labels.points68(spots, SUPERSAMPLING)
-        boxes = labels.box(outline, points, SUPERSAMPLING, self.size)
-        points5 = labels.points5(points)
+        boxes = _numbers(labels.box(outline, points, SUPERSAMPLING, self.size))
+        five, all68 = _numbers(labels.points5(points)), _numbers(points)
         return [
-            Shot(
-                image,
-                _numbers(boxes[row]),
-                _numbers(points5[row]),
-                _numbers(points[row]),
-                self._visible(drawn[row], looks[row], hidden),
-            )
+            Shot(image, boxes[row], five[row], all68[row], self._visible(drawn[row], looks[row], hidden))
             for row, (image, hidden) in enumerate(pictures)
         ]
 
     def _visible(self, drawn: Drawn, seen_as: Look, hidden: Mask) -> list[bool]:
         """Of the 68 points: nothing drawn lies before them, no mask upon them, no thing before the face."""
-        figure = drawn.figure
-        found = labels.visible(figure.spots, figure.marks[2], drawn.seen, self.tables.layout.quads["head"])
-        column, row = figure.spots.floor().long().clamp(0, self.frame - 1)
-        found &= ~torch.from_numpy(hidden[row.numpy(), column.numpy()])
+        spots, depth = drawn.figure.spots.numpy(), drawn.figure.marks[2].numpy()
+        found = labels.visible(spots, depth, drawn.seen, self.tables.layout.quads["head"])
+        column, row = np.floor(spots).astype(np.int64).clip(0, self.frame - 1)
+        found &= ~hidden[row, column]
         if seen_as.photos["mask"] > 0:
             found &= ~self.tables.masked
         seen: list[bool] = found.tolist()

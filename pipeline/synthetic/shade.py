@@ -52,10 +52,10 @@ def shade(
 
     `row` is the photograph's in the table (see `look.Looks`).
     """
-    hair, hat = ((layout.strands[name].numpy(), layout.quads[name].start) for name in ("hair", "hat"))
-    texels = layout.materials.numpy(), layout.texels.numpy(), hair, hat
-    pixels = seen.quad.numpy(), seen.s.numpy(), seen.t.numpy(), seen.normal.numpy()
-    _shade(image.reshape(-1, 3), seen.pixel.numpy(), pixels, texels, table, row, noises())
+    hair, hat = ((layout.strands[name], layout.quads[name].start) for name in ("hair", "hat"))
+    texels = layout.materials, layout.texels, hair, hat
+    pixels = seen.quad, seen.s, seen.t, seen.normal
+    _shade(image.reshape(-1, 3), seen.pixel, pixels, texels, table, row, noises())
 
 
 @compiled

@@ -6,6 +6,7 @@ template it lies, and what is there. Shapes: n vertices, q quads, t texels; posi
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,7 +16,7 @@ from torch import Tensor
 
 from pipeline.synthetic.compiled import Array, compiled
 from pipeline.synthetic.features import Features
-from pipeline.synthetic.hair import Shell, patterns
+from pipeline.synthetic.hair import Shell, patterns, strand
 from pipeline.synthetic.template import Grid, Template, bell
 
 CUTS, SHELL_CUTS = 3, 10  # texels along a quad's side; strands of hair are fine
@@ -42,11 +43,11 @@ class Layout:
     shapes: dict[str, tuple[int, int]]
     vertices: dict[str, slice]
     quads: dict[str, slice]
-    corners: Int[Tensor, "4 q"]  # above left, above right, below left, below right
-    hollow: Bool[Tensor, "q"]  # seen from the front alone: what it encloses is never seen
-    materials: Int[Tensor, "q"]
-    texels: Float[Tensor, "t 8"]  # CUTS x CUTS a quad, line by line
-    strands: dict[str, Float[Tensor, "u 2"]]  # y and azimuth of the texels of shells, SHELL_CUTS a side
+    corners: Int[np.ndarray, "4 q"]  # above left, above right, below left, below right
+    hollow: Bool[np.ndarray, " q"]  # seen from the front alone: what it encloses is never seen
+    materials: Int[np.ndarray, " q"]
+    texels: Float[np.ndarray, "t 8"]  # CUTS x CUTS a quad, line by line
+    strands: dict[str, Float[np.ndarray, "u 2"]]  # y and azimuth of the texels of shells, SHELL_CUTS a side
 
 
 def layout(head: tuple[int, int], shell: tuple[int, int], hat: tuple[int, int]) -> tuple[Layout, int]:
@@ -57,26 +58,26 @@ def layout(head: tuple[int, int], shell: tuple[int, int], hat: tuple[int, int]) 
     vertices, quads, corners = {}, {}, []
     start = first = 0
     for name, (rows, columns) in shapes.items():
-        index = torch.arange(start, start + rows * columns).view(rows, columns)
+        index = np.arange(start, start + rows * columns).reshape(rows, columns)
         if name in CLOSED:
-            index = torch.cat([index, index[:, :1]], 1)
+            index = np.concatenate([index, index[:, :1]], 1)
         around = [index[:-1, :-1], index[:-1, 1:], index[1:, :-1], index[1:, 1:]]
-        corners.append(torch.stack([part.reshape(-1) for part in around]))
+        corners.append(np.stack([part.reshape(-1) for part in around]))
         vertices[name] = slice(start, start + rows * columns)
         quads[name] = slice(first, first + corners[-1].shape[1])
         start, first = start + rows * columns, first + corners[-1].shape[1]
-    hollow = torch.zeros(first, dtype=torch.bool)
+    hollow = np.zeros(first, np.bool_)
     hollow[quads["head"]] = True
-    materials = torch.zeros(first, dtype=torch.uint8)
+    materials = np.zeros(first, np.uint8)
     for name, span in quads.items():
         materials[span] = MATERIALS[name]
-    empty = torch.zeros(0, 8)
-    return Layout(shapes, vertices, quads, torch.cat(corners, 1), hollow, materials, empty, {}), start
+    empty = np.zeros((0, 8), np.float32)
+    return Layout(shapes, vertices, quads, np.concatenate(corners, 1), hollow, materials, empty, {}), start
 
 
-def texels(layout: Layout, fine: Template, features: Features) -> Float[Tensor, "t 8"]:
+def texels(layout: Layout, fine: Template, features: Features) -> Float[np.ndarray, "t 8"]:
     """The table of all quads but those of shells; `fine` is the template in the middles of the texels."""
-    table = torch.zeros(layout.corners.shape[1], CUTS * CUTS, 8)
+    table = np.zeros((layout.corners.shape[1], CUTS * CUTS, 8), np.float32)
     table[:, :, X] = table[:, :, Y] = ELSEWHERE
     table[:, :, SHADOW] = 1.0
     flush = 0.25 * fine.bumps(4.0, -0.5, 1.5, 1.4) + 0.3 * fine.bump(0, -1, 1, 1)
@@ -97,7 +98,7 @@ def texels(layout: Layout, fine: Template, features: Features) -> Float[Tensor, 
         hollow = 1 - 0.6 * bell(out, 0.5, 0.17) * bell(up, 0.1, 0.5) - 0.3 * bell(out, 0.0, 0.12)
         table[layout.quads[name], :, SHADOW] = _by_quad((hollow,))[:, :, 0]
         table[layout.quads[name], :, FLUSH] = 0.35
-    return table.view(-1, 8)
+    return table.reshape(-1, 8)
 
 
 def _cells(shape: tuple[int, int]) -> tuple[Grid, Grid]:
@@ -108,28 +109,29 @@ def _cells(shape: tuple[int, int]) -> tuple[Grid, Grid]:
     return rows, columns
 
 
-def strands(shell: Template) -> Float[Tensor, "u 2"]:
+def strands(shell: Template) -> Float[np.ndarray, "u 2"]:
     """The table of a shell; `shell` is the template in the middles of its texels."""
-    return _by_quad((shell.y, shell.azimuth), SHELL_CUTS).view(-1, 2)
+    return _by_quad((shell.y, shell.azimuth), SHELL_CUTS).reshape(-1, 2)
 
 
-def _by_quad(grids: tuple[Grid, ...], cuts: int = CUTS) -> Tensor:
+def _by_quad(grids: tuple[Grid, ...], cuts: int = CUTS) -> Array:
     """Grids (rows * cuts, columns * cuts) as (quads, cuts * cuts, grids)."""
     stacked = np.stack(grids, -1).astype(np.float32)
     rows, columns = stacked.shape[0] // cuts, stacked.shape[1] // cuts
     cut = stacked.reshape(rows, cuts, columns, cuts, -1).transpose(0, 2, 1, 3, 4)
-    return torch.from_numpy(np.ascontiguousarray(cut)).reshape(rows * columns, cuts * cuts, -1)
+    return np.ascontiguousarray(cut).reshape(rows * columns, cuts * cuts, -1)
 
 
 def shell(head: Template, outwards: Float[Tensor, "3 n"], lowest: float) -> Shell:
     """Every second row and column of the head down to the height `lowest`."""
     count = int((head.y.max(1) > lowest).sum())
     index = np.arange(head.y.size).reshape(head.shape)[:count:SHELL_STEP, ::SHELL_STEP]
-    base = torch.from_numpy(np.ascontiguousarray(index)).reshape(-1)
+    base = np.ascontiguousarray(index).reshape(-1)
     y, azimuth = (
-        torch.from_numpy(grid.astype(np.float32)).reshape(-1)[base] for grid in (head.y, head.azimuth)
+        torch.from_numpy(grid.astype(np.float32).reshape(-1)[base]) for grid in (head.y, head.azimuth)
     )
-    return Shell(index.shape, base, y, azimuth, outwards[:, base], patterns(y, azimuth))
+    lines = strand(azimuth.numpy())
+    return Shell(index.shape, base, y, azimuth, outwards.numpy()[:, base], lines, patterns(y, azimuth))
 
 
 def shell_texels(rows: int, columns: int, kept: tuple[int, int]) -> tuple[Grid, Grid]:
@@ -153,27 +155,36 @@ def ear(tilt: float = 0.16) -> Float[Tensor, "3 k"]:
     return torch.stack([part.reshape(-1) for part in (x, y, z)])
 
 
-def normals(points: Float[Tensor, "3 n"], shape: tuple[int, int], closed: bool) -> Float[Tensor, "3 n"]:
-    """Of the grid's vertices, of any length, from their four neighbours."""
-    return torch.from_numpy(_normals(points.reshape(3, *shape).numpy(), closed)).view(3, -1)
+def normals(
+    points: Float[np.ndarray, "3 n"], layout: Layout, shown: Sequence[str]
+) -> Float[np.ndarray, "3 n"]:
+    """Of the vertices of the surfaces that are shown, of any length, from their four neighbours."""
+    found = np.zeros_like(points)
+    for name in shown:
+        _normals(points, found, layout.vertices[name].start, *layout.shapes[name], name in CLOSED)
+    return found
 
 
 @compiled
-def _normals(grid: Array, closed: bool) -> Array:
-    rows, columns = grid.shape[1:]
-    found = np.empty_like(grid)
+def _normals(points: Array, found: Array, first: int, rows: int, columns: int, closed: bool) -> None:
+    """Those of one surface, whose grid begins at vertex `first`."""
     for row in range(rows):
-        above, below = max(row - 1, 0), min(row + 1, rows - 1)
+        above, below = first + max(row - 1, 0) * columns, first + min(row + 1, rows - 1) * columns
+        start = first + row * columns
         for column in range(columns):
             left, right = column - 1, column + 1
             if closed:
                 left, right = left % columns, right % columns
             else:
                 left, right = max(left, 0), min(right, columns - 1)
-            ax, dx = grid[0, row, right] - grid[0, row, left], grid[0, below, column] - grid[0, above, column]
-            ay, dy = grid[1, row, right] - grid[1, row, left], grid[1, below, column] - grid[1, above, column]
-            az, dz = grid[2, row, right] - grid[2, row, left], grid[2, below, column] - grid[2, above, column]
-            found[0, row, column] = ay * dz - az * dy
-            found[1, row, column] = az * dx - ax * dz
-            found[2, row, column] = ax * dy - ay * dx
-    return found
+            ax, dx = _across(points, 0, start + left, start + right, above + column, below + column)
+            ay, dy = _across(points, 1, start + left, start + right, above + column, below + column)
+            az, dz = _across(points, 2, start + left, start + right, above + column, below + column)
+            found[0, start + column] = ay * dz - az * dy
+            found[1, start + column] = az * dx - ax * dz
+            found[2, start + column] = ax * dy - ay * dx
+
+
+@compiled
+def _across(points: Array, axis: int, left: int, right: int, above: int, below: int) -> tuple[float, float]:
+    return points[axis, right] - points[axis, left], points[axis, below] - points[axis, above]

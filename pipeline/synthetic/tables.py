@@ -15,6 +15,7 @@ from torch import Tensor
 
 from pipeline.synthetic import cloth, features, hair, identity, modes, places, surfaces
 from pipeline.synthetic import template as templates
+from pipeline.synthetic.compiled import Array
 
 ROWS, COLUMNS = 98, 96
 LONGEST, HAT_LOWEST = -17.0, 2.0  # template heights that hair and hats reach
@@ -36,14 +37,14 @@ class Tables:
     chart: places.Chart
     hair: hair.Shell
     hat: hair.Shell
-    ear: Float[Tensor, "3 e"]
+    ear: Float[np.ndarray, "3 e"]
     stiff: Float[Tensor, "n"]
-    quad_y: dict[str, Tensor]  # template heights of the middles of the quads of head and hair
-    quad_strand: dict[str, Tensor]  # and the strands of hair they lie on
-    texel_y: dict[str, Tensor]  # template heights of the texels of shells
-    texel_strand: dict[str, Tensor]  # and the strands they lie on
-    outline: Int[Tensor, "k"]
-    masked: Bool[Tensor, "68"]  # landmarks that a face mask covers
+    quad_y: dict[str, Array]  # template heights of the middles of the quads of head and hair
+    quad_strand: dict[str, Array]  # and the strands of hair they lie on
+    texel_y: dict[str, Array]  # template heights of the texels of shells
+    texel_strand: dict[str, Array]  # and the strands they lie on
+    outline: Int[np.ndarray, " k"]
+    masked: Bool[np.ndarray, "68"]  # landmarks that a face mask covers
     anchors: list[int]  # vertices: the eyes, the nose's bridge, beside the ears, the forehead
 
 
@@ -74,12 +75,14 @@ def tables() -> Tables:
         chart=places.Chart.of(head),
         hair=shells["hair"],
         hat=shells["hat"],
-        ear=surfaces.ear(),
+        ear=surfaces.ear().numpy(),
         stiff=_stiff(head, layout, vertices, shells["hair"]),
         quad_y=quad_y,
         quad_strand=quad_strand,
-        texel_y={name: table[:, 0].contiguous() for name, table in layout.strands.items()},
-        texel_strand={name: hair.strand(table[:, 1]).int() for name, table in layout.strands.items()},
+        texel_y={name: np.ascontiguousarray(table[:, 0]) for name, table in layout.strands.items()},
+        texel_strand={
+            name: hair.strand(table[:, 1]).astype(np.int32) for name, table in layout.strands.items()
+        },
         outline=_outline(head),
         masked=_masked(head),
         anchors=_anchors(head),
@@ -113,11 +116,11 @@ def _flat(grid: templates.Grid) -> Float[Tensor, "3 texels"]:
     return torch.from_numpy(np.ascontiguousarray(grid, np.float32)).flatten(1)
 
 
-def _outline(head: templates.Template) -> Int[Tensor, "k"]:
+def _outline(head: templates.Template) -> Int[np.ndarray, " k"]:
     """Vertices that span the face's box: every other one between chin and hairline, ear to ear."""
     face = (np.abs(head.azimuth) < 1.45) & (head.y < 7.5) & (head.row < 11.9)
     face[1::2] = False
-    return torch.from_numpy(np.flatnonzero(face)[::2])
+    return np.flatnonzero(face)[::2]
 
 
 def _outwards(mean: Tensor) -> Float[Tensor, "3 texels"]:
@@ -127,10 +130,10 @@ def _outwards(mean: Tensor) -> Float[Tensor, "3 texels"]:
     return direction / direction.norm(dim=0, keepdim=True)
 
 
-def _masked(head: templates.Template) -> Bool[Tensor, "68"]:
+def _masked(head: templates.Template) -> Bool[np.ndarray, "68"]:
     row, column = places.fixed(head).double().numpy()
     x, y = (places.interpolated(grid, row, column) for grid in (head.x, head.y))
-    return torch.tensor([cloth.masked(*place) for place in zip(x, y, strict=True)])
+    return np.array([cloth.masked(*place) for place in zip(x, y, strict=True)])
 
 
 def _anchors(head: templates.Template) -> list[int]:
@@ -139,11 +142,11 @@ def _anchors(head: templates.Template) -> list[int]:
     return [*face[:3], *sides, face[3]]
 
 
-def _quads(layout: surfaces.Layout) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
+def _quads(layout: surfaces.Layout) -> tuple[dict[str, Array], dict[str, Array]]:
     """Template heights and strands of the middles of quads of the head and of the hair."""
     heads = layout.texels[: layout.quads["head"].stop * surfaces.CUTS**2, [surfaces.Y, surfaces.AZIMUTH]]
-    texels = {"head": heads.view(-1, surfaces.CUTS**2, 2)}
-    texels["hair"] = layout.strands["hair"].view(-1, surfaces.SHELL_CUTS**2, 2)
+    texels = {"head": heads.reshape(-1, surfaces.CUTS**2, 2)}
+    texels["hair"] = layout.strands["hair"].reshape(-1, surfaces.SHELL_CUTS**2, 2)
     middle = {name: table[:, table.shape[1] // 2] for name, table in texels.items()}
-    heights = {name: table[:, 0].contiguous() for name, table in middle.items()}
+    heights = {name: np.ascontiguousarray(table[:, 0]) for name, table in middle.items()}
     return heights, {name: hair.strand(table[:, 1]) for name, table in middle.items()}

@@ -8,10 +8,12 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from pipeline.synthetic.compiled import Array
 from pipeline.synthetic.hair import Shell, step
 from pipeline.synthetic.rows import Row
 from pipeline.synthetic.surfaces import BRIDGE, BRIM, LENS, RING, TEMPLE
@@ -38,17 +40,17 @@ def hat_edge(azimuth: Tensor, brim: bool) -> Tensor:
     return (CAP_EDGE if brim else KNITTED_EDGE) - BACK_LOWER * step(azimuth.abs(), 0.6, 2.2)
 
 
-def hat(shell: Shell, head: Float[Tensor, "3 n"], photos: Row) -> Float[Tensor, "3 h"]:
+def hat(shell: Shell, head: Float[np.ndarray, "3 n"], photos: Row) -> Float[np.ndarray, "3 h"]:
     """The crown of a hat around a shaped head."""
     high = step(shell.y, 5.5, 11.0)
     thick = 0.75 + (0.35 if photos["brim"] > 0 else 0.6) * high
     roll = 0.0 if photos["brim"] > 0 else 0.35
     edge = hat_edge(shell.azimuth, bool(photos["brim"] > 0))
     thick = thick + roll * (1 - step(shell.y - edge, 1.2, 1.6))
-    return head.index_select(1, shell.base) + shell.outwards * thick
+    return head[:, shell.base] + shell.outwards * thick.numpy()
 
 
-def brim(anchors: Anchors) -> Float[Tensor, "3 n"]:
+def brim(anchors: Anchors) -> Float[np.ndarray, "3 n"]:
     """The peak of a cap."""
     out = torch.linspace(0, 1, BRIM[0])[:, None]
     turn = torch.linspace(-1.15, 1.15, BRIM[1])[None]
@@ -56,7 +58,7 @@ def brim(anchors: Anchors) -> Float[Tensor, "3 n"]:
     depth = anchors.brow_z + 0.6 - AXIS
     z = AXIS + turn.cos() * (depth + 5.2 * out * (turn.cos().clamp(min=0)) ** 0.7)
     y = anchors.brow_y + 0.5 * turn.cos() - 1.3 * out + 0.9 * out * (1 - turn.cos())
-    return torch.stack([part.expand(BRIM).reshape(-1) for part in (x, y, z)])
+    return _grid(*(part.expand(BRIM) for part in (x, y, z)))
 
 
 @dataclass(frozen=True)
@@ -74,7 +76,7 @@ class Frame:
         return cls(2.2 + 0.35 * wide, 1.45 + 0.6 * high, 0.5 + 0.5 * shape, 0.07 + 0.13 * abs(wide - high))
 
 
-def glasses(frame: Frame, anchors: Anchors) -> dict[str, Tensor]:
+def glasses(frame: Frame, anchors: Anchors) -> dict[str, Array]:
     """Rings, bridge and temples by surface name."""
     angle = torch.linspace(0, 2 * math.pi, RING[1])[None]
     strands = torch.linspace(-1, 1, 3)[:, None] * frame.thick
@@ -100,7 +102,7 @@ def glasses(frame: Frame, anchors: Anchors) -> dict[str, Tensor]:
     return found
 
 
-def lenses(frame: Frame, anchors: Anchors) -> dict[str, Tensor]:
+def lenses(frame: Frame, anchors: Anchors) -> dict[str, Array]:
     """The glasses' panes, drawn where they are dark."""
     radius = torch.linspace(0.0, 1, LENS[0])[:, None]
     angle = torch.linspace(0, 2 * math.pi, LENS[1])[None]
@@ -115,8 +117,8 @@ def _round(value: Tensor, square: float) -> Tensor:
     return value.sign() * value.abs() ** square
 
 
-def _grid(x: Tensor, y: Tensor, z: Tensor) -> Tensor:
-    return torch.stack([part.reshape(-1) for part in (x, y, z)])
+def _grid(x: Tensor, y: Tensor, z: Tensor) -> Array:
+    return np.stack([part.reshape(-1).numpy() for part in (x, y, z)])
 
 
 def _curved(x: Tensor, bridge: float) -> Tensor:

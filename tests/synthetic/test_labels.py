@@ -60,7 +60,7 @@ def test_landmarks_are_projections_of_points_of_the_drawn_surface(drawn):
         stored = torch.tensor(shot.points68).double().view(68, 2).t() + 0.5
         assert (stored - expected).abs().max() < 0.1
         head = each.turned[:, draw.tables.layout.vertices["head"]]
-        nearest = torch.cdist(each.marks.t(), head.t()).amin(1)
+        nearest = torch.cdist(each.marks.t(), torch.from_numpy(head).t()).amin(1)
         assert nearest.max() < 0.5  # cm: they lie on the mesh
 
 
@@ -68,13 +68,13 @@ def marker(draw, pieces, place):
     """The stored picture of a frame that is black but within a grid cell of a place of the head."""
     rows, columns = tables.ROWS - 1, tables.COLUMNS
     span, picture = draw.tables.layout.quads["head"], np.zeros(draw.frame**2, np.float32)
-    quad, s, t = (values.double().numpy() for values in (pieces.quad, pieces.s, pieces.t))
+    quad, s, t = pieces.quad, pieces.s, pieces.t
     assert span.stop - span.start == rows * columns
     row, column = np.divmod(quad - span.start, columns)
     away = np.abs(column + (s + 0.5) / 256 - place[1] % columns)
     across = np.minimum(away, columns - away)
     near = np.hypot(row + (t + 0.5) / 256 - place[0], across) < 1
-    picture[pieces.pixel.numpy()[near & (quad >= span.start) & (quad < span.stop)]] = 1
+    picture[pieces.pixel[near & (quad >= span.start) & (quad < span.stop)]] = 1
     return cv2.resize(picture.reshape(draw.frame, -1), (draw.size, draw.size), interpolation=cv2.INTER_AREA)
 
 
@@ -104,8 +104,8 @@ def test_markers_painted_on_the_skin_at_landmarks_show_at_their_labels():
 def rays(each, draw, corners, shell_kept):
     """Of every landmark: is anything between it and the camera? By brute force over triangles."""
     eye = np.array([0, 0, camera.DISTANCE])
-    vertices = each.turned.t().double().numpy()
-    kept = corners[:, shell_kept].t().numpy()
+    vertices = each.turned.T.astype(np.float64)
+    kept = corners[:, shell_kept].T
     triangles = np.concatenate([vertices[kept[:, [0, 1, 2]]], vertices[kept[:, [3, 2, 1]]]])
     first = triangles[:, 0]
     one, other = triangles[:, 1] - first, triangles[:, 2] - first
@@ -132,10 +132,11 @@ def test_visibility_agrees_with_rays(drawn):
             bare = figure.Figure(each.turned, each.screen, ["head"], each.marks, each.spots)
         else:
             bare = figure.Figure(each.turned, each.screen, each.shown, each.marks, each.spots)
-        quads = torch.cat([torch.arange(layout.quads[n].start, layout.quads[n].stop) for n in bare.shown])
+        quads = np.concatenate([np.r_[layout.quads[name]] for name in bare.shown])
         seen = raster.empty(draw.frame)
         raster.draw(seen, bare.screen, layout.corners, layout.hollow, quads)
-        ours = labels.visible(bare.spots, bare.marks[2], raster.closed(seen), layout.quads["head"]).numpy()
+        spots, depth = bare.spots.numpy(), bare.marks[2].numpy()
+        ours = labels.visible(spots, depth, raster.closed(seen), layout.quads["head"])
         inside = ((bare.spots > 0) & (bare.spots < draw.frame)).all(0).numpy()
         agree.append((ours == rays(bare, draw, layout.corners, quads))[inside])
         assert np.asarray(shot.visible68)[~inside].sum() == 0

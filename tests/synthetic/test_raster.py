@@ -2,20 +2,19 @@
 
 import numpy as np
 import pytest
-import torch
 
 from pipeline.synthetic import raster
 
 
 def quad_of(seen):
-    return torch.where(seen < 0, -1, raster.quad_of(seen))
+    return np.where(seen < 0, -1, (seen >> raster.QUAD_SHIFT) & raster.QUADS)
 
 
 def shown(screen, corners, size, quads=None, hollow=None, trim=raster.WHOLE):
     """What a frame shows of some quads."""
     seen, count = raster.empty(size), corners.shape[1]
-    quads = torch.arange(count) if quads is None else quads
-    hollow = torch.zeros(count, dtype=bool) if hollow is None else hollow
+    quads = np.arange(count) if quads is None else quads
+    hollow = np.zeros(count, bool) if hollow is None else hollow
     raster.draw(seen, screen, corners, hollow, quads, trim)
     return seen
 
@@ -23,8 +22,7 @@ def shown(screen, corners, size, quads=None, hollow=None, trim=raster.WHOLE):
 def points(pixels, depth):
     """Quads so small that each is one sample."""
     place = np.concatenate([pixels, depth[None]]).astype(np.float32)
-    vertex = torch.arange(len(depth))
-    return torch.from_numpy(place), vertex.expand(4, -1).contiguous()
+    return place, np.tile(np.arange(len(depth)), (4, 1))
 
 
 def slow(pixels, depth, size):
@@ -45,7 +43,7 @@ def test_against_a_loop_where_nothing_is_filled():
     pixels = pixels.astype(np.float32)
     depth = rng.uniform(-0.3, 0.3, pixels.shape[1]).astype(np.float32)
     found = quad_of(shown(*points(pixels, depth), size))
-    np.testing.assert_array_equal(found.numpy(), slow(pixels, depth, size))
+    np.testing.assert_array_equal(found, slow(pixels, depth, size))
 
 
 def by_numpy(screen, corners, size):
@@ -76,8 +74,8 @@ def test_quads_against_a_slow_sampler():
     rng = np.random.default_rng(1)
     vertices = np.concatenate([rng.uniform(-4, 44, (2, 60)), rng.uniform(-8, 8, (1, 60))])
     corners = rng.integers(0, 60, (4, 40))
-    found = quad_of(shown(torch.from_numpy(vertices.astype(np.float32)), torch.from_numpy(corners), 40))
-    assert (found.numpy() == by_numpy(vertices, corners, 40)).mean() > 0.99
+    found = quad_of(shown(vertices.astype(np.float32), corners, 40))
+    assert (found == by_numpy(vertices, corners, 40)).mean() > 0.99
 
 
 def test_a_hole_of_one_pixel_is_closed_and_a_large_one_is_not():
@@ -99,24 +97,23 @@ def test_what_is_beyond_the_frame_shows_nothing():
 def test_a_trimmed_surface_ends_at_its_tips_and_its_top():
     """One quad of 8 x 8 texels, heights 0.5 .. 7.5 downwards on two strands."""
     screen, corners = plane(0.0, tilt=0.0, side=2, scale=8.0)
-    row, column = torch.meshgrid(torch.arange(8), torch.arange(8), indexing="ij")
-    trim = raster.Trim(
-        (row + 0.5).reshape(-1), (column >= 4).int().reshape(-1), torch.tensor([2.0, 5.0]), 7.0, 0, 8
-    )
+    row, column = (axis.reshape(-1) for axis in np.indices((8, 8)))
+    tips = np.array([2, 5], np.float32)
+    trim = raster.Trim((row + 0.5).astype(np.float32), (column >= 4).astype(np.int32), tips, 7.0, 0, 8)
     seen = shown(screen, corners, 40, trim=trim) >= 0
-    assert seen[12:28, 12:20].any(1).nonzero()[:, 0].tolist() == list(range(4, 14))
-    assert seen[12:28, 20:28].any(1).nonzero()[:, 0].tolist() == list(range(10, 14))
+    assert seen[12:28, 12:20].any(1).nonzero()[0].tolist() == list(range(4, 14))
+    assert seen[12:28, 20:28].any(1).nonzero()[0].tolist() == list(range(10, 14))
 
 
 def plane(turn, tilt=0.5, side=6, scale=7.3):
     """A grid of side x side vertices on the screen, turned by `turn` radians, with its quads."""
-    u, v = torch.meshgrid(torch.linspace(-1, 1, side), torch.linspace(-1, 1, side), indexing="xy")
+    u, v = np.meshgrid(np.linspace(-1, 1, side), np.linspace(-1, 1, side), indexing="xy")
     x = (u * np.cos(turn) - v * np.sin(turn)) * scale + 20
     y = (u * np.sin(turn) + v * np.cos(turn)) * scale + 20
-    index = torch.arange(side * side).view(side, side)
+    index = np.arange(side * side).reshape(side, side)
     corners = [index[:-1, :-1], index[:-1, 1:], index[1:, :-1], index[1:, 1:]]
-    screen = torch.stack([x, y, tilt * x]).flatten(1)
-    return screen, torch.stack([corner.reshape(-1) for corner in corners])
+    screen = np.stack([x, y, tilt * x]).reshape(3, -1).astype(np.float32)
+    return screen, np.stack([corner.reshape(-1) for corner in corners])
 
 
 @pytest.mark.parametrize("turn", [0.0, 0.3, np.pi / 4, 1.2])
@@ -124,19 +121,19 @@ def plane(turn, tilt=0.5, side=6, scale=7.3):
 def test_a_surface_has_no_holes(turn, scale):
     screen, corners = plane(turn, scale=scale)
     seen = raster.closed(shown(screen, corners, 40))
-    centre = torch.arange(40) + 0.5 - 20
+    centre = np.arange(40) + 0.5 - 20
     u = centre[None] * np.cos(turn) + centre[:, None] * np.sin(turn)
     v = centre[:, None] * np.cos(turn) - centre[None] * np.sin(turn)
-    inside = (u.abs() < scale - 1) & (v.abs() < scale - 1)
+    inside = (np.abs(u) < scale - 1) & (np.abs(v) < scale - 1)
     assert (seen[inside] >= 0).all()
-    outside = (u.abs() > scale + 1.5) | (v.abs() > scale + 1.5)
+    outside = (np.abs(u) > scale + 1.5) | (np.abs(v) > scale + 1.5)
     assert (seen[outside] < 0).all()
 
 
 def test_hollow_quads_show_their_outside_alone():
     screen, corners = plane(0.0)
-    hollow = torch.ones(corners.shape[1], dtype=bool)
-    behind = screen * torch.tensor([[-1.0], [1.0], [1.0]]) + torch.tensor([[40.0], [0.0], [0.0]])
+    hollow = np.ones(corners.shape[1], bool)
+    behind = screen * np.float32([[-1], [1], [1]]) + np.float32([[40], [0], [0]])
     assert (shown(screen, corners, 40, hollow=hollow) >= 0).any()
     assert not (shown(behind, corners, 40, hollow=hollow) >= 0).any()
     assert (shown(behind, corners, 40) >= 0).any()
@@ -144,19 +141,19 @@ def test_hollow_quads_show_their_outside_alone():
 
 def test_normals_are_of_unit_length_and_towards_the_camera():
     screen, corners = plane(0.0)
-    normals = torch.tensor([[1.0], [0.0], [-2.0]]).repeat(1, 36)
+    normals = np.tile(np.float32([[1], [0], [-2]]), 36)
     found = raster.fragments(shown(screen, corners, 40), corners, normals).normal
-    torch.testing.assert_close(found, torch.tensor([[-1.0], [0.0], [2.0]]).div(5**0.5).expand_as(found))
+    np.testing.assert_allclose(found, np.tile([[-1], [0], [2]], found.shape[1]) / 5**0.5, atol=1e-6)
 
 
 def test_fragments_against_interpolation_in_float64():
     screen, corners = plane(0.3)
-    normals = torch.randn(3, 36, generator=torch.Generator().manual_seed(0))
-    normals[2] = normals[2].abs() + 1
+    normals = np.random.default_rng(0).standard_normal((3, 36)).astype(np.float32)
+    normals[2] = np.abs(normals[2]) + 1
     seen = shown(screen, corners, 40)
     found = raster.fragments(seen, corners, normals)
-    torch.testing.assert_close(found.pixel, (seen.view(-1) >= 0).nonzero()[:, 0])
-    s, t = (found.s.double() + 0.5) / 256, (found.t.double() + 0.5) / 256
-    a, b, c, d = (normals.double()[:, corner[found.quad]] for corner in corners)
+    np.testing.assert_array_equal(found.pixel, np.flatnonzero(seen >= 0))
+    s, t = (found.s + 0.5) / 256, (found.t + 0.5) / 256
+    a, b, c, d = (normals.astype(np.float64)[:, corner[found.quad]] for corner in corners)
     wanted = (a * (1 - s) + b * s) * (1 - t) + (c * (1 - s) + d * s) * t
-    torch.testing.assert_close(found.normal.double(), wanted / wanted.norm(dim=0), rtol=0, atol=1e-6)
+    np.testing.assert_allclose(found.normal, wanted / np.linalg.norm(wanted, axis=0), rtol=0, atol=1e-6)

@@ -124,7 +124,7 @@ def painted(pieces, table, row):
     """Colours of pieces, one pixel each of a picture; the rest of it is left alone."""
     side = int(len(pieces.pixel) ** 0.5) + 2
     image = np.full((side, side, 3), np.nan, np.float32)
-    pixel = torch.arange(len(pieces.pixel)) + 5
+    pixel = np.arange(len(pieces.pixel)) + 5
     shade.shade(image, replace(pieces, pixel=pixel), table, row, renderer(96).tables.layout)
     colours = image.reshape(-1, 3)
     assert np.isnan(colours[:5]).all()
@@ -135,8 +135,8 @@ def painted(pieces, table, row):
 def shaded(table, row=0):
     """Mean colour of a frontal patch of every quad of the head."""
     layout = renderer(96).tables.layout
-    quad = torch.arange(layout.quads["head"].start, layout.quads["head"].stop)
-    middle, normal = torch.full_like(quad, 128), torch.tensor([[0.0], [0.0], [1.0]]).repeat(1, len(quad))
+    quad = np.r_[layout.quads["head"]]
+    middle, normal = np.full_like(quad, 128), np.tile(np.float32([[0], [0], [1]]), len(quad))
     return painted(Fragments(quad, quad, middle, middle, normal), table, row)
 
 
@@ -147,13 +147,16 @@ def test_more_melanin_is_darker():
 
 def test_a_pixel_does_not_depend_on_the_others(table):
     layout = renderer(96).tables.layout
-    quad = torch.arange(0, layout.corners.shape[1], 7)
+    quad = np.arange(0, layout.corners.shape[1], 7)
     place = quad % 256
-    normal = torch.nn.functional.normalize(torch.stack([place - 128.0, place * 0.5, place + 1.0]), dim=0)
+    normal = np.stack([place - 128.0, place * 0.5, place + 1.0]).astype(np.float32)
+    normal /= np.linalg.norm(normal, axis=0)
     whole = painted(Fragments(quad, quad, place, place, normal), table, 1)
     assert np.isfinite(whole).all()
     for part in (slice(0, 900), slice(900, None)):
-        pieces = Fragments(quad[part], quad[part], place[part], place[part], normal[:, part].contiguous())
+        pieces = Fragments(
+            quad[part], quad[part], place[part], place[part], np.ascontiguousarray(normal[:, part])
+        )
         assert np.array_equal(painted(pieces, table, 1), whole[part])
 
 
