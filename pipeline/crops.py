@@ -3,6 +3,10 @@
 `box`, `points5` and `points68` come out in pixels of the crop, `roll` as it is in the crop (an aligned crop
 is turned upright); all else stays. What can't be cropped gives the reason instead.
 
+Of several faces in an image one rule says which count (`detectors.choose`). With `all` each of them is a
+sample of its own, `<id of the image>#1`, `#2` ..., the largest first. Nobody says whose label the image has:
+these samples have neither identity, name nor attributes nor 68 landmarks; an image of one face keeps them.
+
 Images that are crops already (`as_is`) pass through untouched: neither decoded nor encoded again.
 """
 
@@ -22,7 +26,7 @@ import pyarrow as pa
 from pydantic import Field
 
 from pipeline import geometry, records
-from pipeline.detectors import Detection, Detector
+from pipeline.detectors import Detection, Detector, Faces, choose
 from pipeline.records import Dataset, Image, Sample, images
 from pipeline.strict import Strict
 
@@ -91,22 +95,38 @@ class Resolution:
 
 
 class Cropper:
-    """Sample -> cropped sample or `SetAside`, with one detector; for one thread at a time."""
+    """Sample -> a cropped sample or `SetAside` of each face that counts; for one thread at a time."""
 
     def __init__(
-        self, detector: Detector, method: Method, size: int, margin: float = 0.0, quality: int = 95
+        self,
+        detector: Detector,
+        method: Method,
+        size: int,
+        margin: float = 0.0,
+        quality: int = 95,
+        faces: Faces = "prominent",
     ) -> None:
-        self.detector, self.method = detector, method
+        self.detector, self.method, self.faces = detector, method, faces
         self.size, self.margin, self.quality = size, margin, quality
 
-    def __call__(self, sample: Sample) -> Sample | SetAside:
+    def __call__(self, sample: Sample) -> list[Sample | SetAside]:
         try:
             image = records.decode(sample.image)
-            face = self.detector.detect(sample, image)
-            if face is None:
-                return SetAside(sample.sample_id, self.detector.absent)
+        except records.BadImageError as error:
+            return [SetAside(sample.sample_id, str(error))]
+        height, width = image.shape[:2]
+        found = choose(self.detector.detect(sample, image), self.faces, width, height)
+        if not found:
+            return [SetAside(sample.sample_id, self.detector.absent)]
+        if len(found) == 1:
+            return [self._crop(sample, image, found[0])]
+        nobody = [Sample(f"{sample.sample_id}#{number}", b"") for number in range(1, len(found) + 1)]
+        return [self._crop(one, image, face) for one, face in zip(nobody, found, strict=True)]
+
+    def _crop(self, sample: Sample, image: Image, face: Detection) -> Sample | SetAside:
+        try:
             crop, matrix = self._cut(image, face)
-        except (geometry.GeometryError, records.BadImageError) as error:
+        except geometry.GeometryError as error:
             return SetAside(sample.sample_id, str(error))
         done = moved(sample, face, matrix, records.encode(crop, self.quality))
         return Crop(**vars(done), photo=min(image.shape[:2]), square=self.size / geometry.scale(matrix))
@@ -150,7 +170,8 @@ def crops(dataset: Dataset, make: Callable[[], Cropper], workers: int) -> Iterat
     def task(start: int) -> list[Sample | SetAside]:
         if not hasattr(own, "cropper"):
             own.cropper = make()
-        return [own.cropper(sample) for sample in dataset.rows(start, min(start + ROWS, len(dataset)))]
+        samples = dataset.rows(start, min(start + ROWS, len(dataset)))
+        return [face for sample in samples for face in own.cropper(sample)]
 
     starts = range(0, len(dataset), ROWS)
     if workers <= 1:

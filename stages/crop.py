@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 
-from pipeline import crops, files, plugin, progress, records, stage
-from pipeline.detectors import Detector
+from pipeline import crops, detectors, files, progress, records, stage
 
 RAW = Path("data/raw")
-CROP, DETECTOR = "aligned", "source"  # where an entry says nothing
+CROP, DETECTOR, FACES = "aligned", "source", "prominent"  # where an entry says nothing
 
 
 def main(run: stage.Run) -> None:
@@ -21,20 +20,19 @@ def main(run: stage.Run) -> None:
     entry, limit = run.params["datasets"][name], run.params["limits"]["set_aside"]
     address = stage.address_of("crop", name, run.benchmark)
     preset, detector = entry.get("crop", CROP), entry.get("detector", DETECTOR)
+    counted = entry.get("faces", FACES)
     params = crops.Params(**run.params["crops"][preset])
     dataset = records.Dataset(run.prepared / "ingest" / name, RAW / name)
-    batches: Iterator[list[Any]]
-    if params.method == "as_is":
-        batches = crops.untouched(dataset, params.size)
-    else:
-        make = maker(run, detector, entry.get("detections"), dataset, params)
-        batches = crops.crops(dataset, make, run.runtime.workers)
+    batches = cut(run, entry, dataset, params)
     about = {**dataset.about, **params.about(), "crop": preset, "detector": detector, "colour": "RGB"}
+    if detector != DETECTOR:  # the source knows of one face an image
+        about["faces"] = counted
     known = pa.Table.from_pandas(dataset.set_aside(), records.SET_ASIDE).to_pylist()
     pairs = pa.Table.from_pandas(dataset.pairs(), records.PAIRS)
     with files.writing_dir(run.prepared / "crop" / name) as folder:
         writer, resolution = records.Writer(folder, set_aside=list(known)), crops.Resolution(params.size)
-        with run.progress(len(dataset), f"crop {name}") as bar:
+        # nobody knows beforehand how many faces there are in all
+        with run.progress(0 if counted == "all" else len(dataset), f"crop {name}") as bar:
             for batch in batches:
                 bar.advance(crops.put(writer, batch, resolution))
         total = writer.count + len(writer.set_aside)
@@ -50,22 +48,20 @@ def main(run: stage.Run) -> None:
     progress.finished(address, "faces cropped", writer.count, aside, done.folder)
 
 
-def maker(
-    run: stage.Run, detector: str, detections: str | None, dataset: records.Dataset, params: crops.Params
-) -> Callable[[], crops.Cropper]:
-    """What makes a thread's cropper; its detector has been checked against the dataset."""
-    module = plugin.load("detectors", detector)
+def cut(
+    run: stage.Run, entry: dict[str, Any], dataset: records.Dataset, params: crops.Params
+) -> Iterator[list[Any]]:
+    """Batches of crops, by the entry's detector."""
+    if params.method == "as_is":
+        return crops.untouched(dataset, params.size)
+    detector = entry.get("detector", DETECTOR)
     options = dict(run.params["detectors"].get(detector) or {})
-    if detector == "file" and detections:
-        options["path"] = detections
-
-    def build() -> Detector:
-        return module.build(module.Params(**options), RAW / str(run.item))
-
-    first = build()
-    first.check(dataset.frame(["sample_id"])["sample_id"].tolist())
-    settings = (params.method, params.size, params.margin, params.quality)
-    return lambda: crops.Cropper(first if first.shared else build(), *settings)
+    if detector == "file" and entry.get("detections"):
+        options["path"] = entry["detections"]
+    sample_ids = dataset.frame(["sample_id"])["sample_id"].tolist()
+    build = detectors.maker(detector, options, RAW / str(run.item), sample_ids)
+    settings = (params.method, params.size, params.margin, params.quality, entry.get("faces", FACES))
+    return crops.crops(dataset, lambda: crops.Cropper(build(), *settings), run.runtime.workers)
 
 
 def show(run: stage.Run, done: records.Dataset) -> None:

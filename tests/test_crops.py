@@ -12,19 +12,19 @@ RNG = np.random.default_rng(0)
 
 
 class Fixed:
-    """Sees the same face everywhere."""
+    """Sees the same faces everywhere."""
 
     absent = "nothing to see"
     shared = True
 
-    def __init__(self, face):
-        self.face = face
+    def __init__(self, *faces):
+        self.faces = [face for face in faces if face is not None]
 
     def check(self, sample_ids):
         pass
 
     def detect(self, sample, image):
-        return self.face
+        return self.faces
 
 
 def png(height=100, width=120):
@@ -42,7 +42,7 @@ def test_an_aligned_crop_turns_the_roll_and_moves_every_point():
     """A head that hangs by 20 degrees stands upright in the crop."""
     sixty_eight = RNG.uniform(20, 80, 136).tolist()
     sample = Sample("a", png(), roll=20.0, yaw=7.0, points68=sixty_eight, gender=1)
-    cropped = Cropper(Fixed(face(20)), "aligned", 64, quality=101)(sample)
+    cropped = Cropper(Fixed(face(20)), "aligned", 64, quality=101)(sample)[0]
     assert cropped.roll == pytest.approx(0, abs=1e-9)
     assert (cropped.yaw, cropped.gender) == (7.0, 1)
     matrix = geometry.similarity(face(20).points5, geometry.template(64))
@@ -53,13 +53,13 @@ def test_an_aligned_crop_turns_the_roll_and_moves_every_point():
 
 
 def test_an_unaligned_crop_leaves_the_roll():
-    cropped = Cropper(Fixed(face(20)), "unaligned", 64)(Sample("a", png(), roll=20.0))
+    cropped = Cropper(Fixed(face(20)), "unaligned", 64)(Sample("a", png(), roll=20.0))[0]
     assert cropped.roll == 20
     assert cropped.yaw is None
 
 
 def test_a_crop_remembers_its_image_and_does_not_write_it():
-    cropped = Cropper(Fixed(face()), "unaligned", 64, margin=0.5)(Sample("a", png(100, 120)))
+    cropped = Cropper(Fixed(face()), "unaligned", 64, margin=0.5)(Sample("a", png(100, 120)))[0]
     assert (cropped.photo, round(cropped.square, 6)) == (100, 90.0)
     assert cropped.row().keys() == Sample("a", b"").row().keys()
 
@@ -81,7 +81,7 @@ def test_resolution_is_counted_in_bins():
 
 def test_quality_above_100_loses_nothing():
     sample = Sample("a", png())
-    cropped = Cropper(Fixed(face()), "unaligned", 80, quality=101)(sample)
+    cropped = Cropper(Fixed(face()), "unaligned", 80, quality=101)(sample)[0]
     expected, _ = geometry.unaligned(records.decode(sample.image), face().box, 80, 0.0)
     np.testing.assert_array_equal(records.decode(cropped.image), expected)
 
@@ -97,10 +97,38 @@ def test_quality_above_100_loses_nothing():
     ],
 )
 def test_what_gives_no_crop_says_why(found, method, image, reason):
-    aside = Cropper(Fixed(found), method, 64)(Sample("a", image))
+    (aside,) = Cropper(Fixed(found), method, 64)(Sample("a", image))
     assert isinstance(aside, SetAside)
     assert aside.sample_id == "a"
     assert reason in aside.reason
+
+
+def small(x):
+    return Detection(np.array([x, 40.0, 20.0, 20.0]), geometry.template(20) + np.array([x, 40]))
+
+
+def test_of_several_faces_one_counts_and_keeps_all_that_is_known():
+    sample = Sample("a", png(), identity="Al", name="Al", age=30.0)
+    for rule, box in (("largest", face().box), ("central", small(50.0).box)):
+        (crop,) = Cropper(Fixed(small(50.0), face()), "unaligned", 64, faces=rule)(sample)
+        matrix = geometry.unaligned(records.decode(sample.image), box, 64, 0.0)[1]
+        np.testing.assert_allclose(crop.box, geometry.move_box(matrix, box))
+        assert (crop.sample_id, crop.identity, crop.age) == ("a", "Al", 30.0)
+
+
+def test_all_faces_are_samples_of_nobody():
+    """The middle one lies on a line: it alone is set aside."""
+    line = Detection(np.array([30.0, 20.0, 40.0, 40.0]), np.full((5, 2), 50.0))
+    known = {"identity": "Al", "name": "Al", "age": 30.0, "yaw": 4.0, "points68": [1.0] * 136}
+    made = Cropper(Fixed(small(10.0), line, face()), "aligned", 64, faces="all")(Sample("a", png(), **known))
+    assert [one.sample_id for one in made] == ["a#1", "a#2", "a#3"]
+    assert [isinstance(one, SetAside) for one in made] == [False, True, False]
+    assert made[0].square > made[2].square
+    for crop in (made[0], made[2]):
+        assert {getattr(crop, name) for name in known} == {None}
+        np.testing.assert_allclose(np.reshape(crop.points5, (5, 2)), geometry.template(64), atol=1e-9)
+    (alone,) = Cropper(Fixed(face()), "aligned", 64, faces="all")(Sample("a", png(), **known))
+    assert (alone.sample_id, alone.identity, alone.yaw) == ("a", "Al", 4.0)
 
 
 def test_every_thread_makes_its_own_cropper_and_the_order_stays(tmp_path):

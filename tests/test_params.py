@@ -403,6 +403,24 @@ CASES = {
         "datasets.mine.detector",
         "finds nothing: crop 'as_is' takes images and landmarks as they are",
     ),
+    "all faces of photos whose label is one face's": (
+        lambda v: (
+            v["datasets"]["synthetic_train"].update(detector="file", detections="d.json", faces="all"),
+            v["datasets"]["synthetic_wild"].update(detector="file", detections="d.json", faces="all"),
+        ),
+        "datasets.synthetic_train.faces",
+        "nobody says whose label an image of several faces has",
+    ),
+    "a choice among the faces of a source that gives one": (
+        lambda v: v["datasets"]["synthetic_wild"].update(faces="largest"),
+        "datasets.synthetic_wild.faces",
+        "the source gives one face an image",
+    ),
+    "a rule for several faces that does not exist": (
+        lambda v: v["datasets"].update(mine={"source": "folder", "detector": "yunet", "faces": "biggest"}),
+        "datasets.mine.faces",
+        "'prominent', 'largest', 'central' or 'all'",
+    ),
     "a detector without weights": (
         lambda v: v["datasets"]["synthetic_wild"].update(detector="yunet"),
         "detectors.yunet.weights",

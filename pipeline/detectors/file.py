@@ -1,6 +1,7 @@
 """Boxes and landmarks from a file beside the data.
 
-    .json            {"Name_0001.jpg": [x, y, width, height, score, 10 numbers of 5 landmarks], ...}
+    .json            {"Name_0001.jpg": [x, y, width, height, score, 10 numbers of 5 landmarks], ...};
+                     a list of such lists is an image with several faces
     .csv, .parquet   columns path, x, y, width, height, score, x1, y1 ... x5, y5
 
 Landmarks are left eye, right eye, nose, left and right mouth corner, as the image shows them. A key is a
@@ -33,7 +34,7 @@ class Params(Strict):
 
 
 def read(path: Path) -> dict[str, Points]:
-    """Key -> 15 numbers; an entry of another shape is an error that names it."""
+    """Key -> (faces, 15) numbers; an entry of another shape is an error that names it."""
     if not path.is_file():
         raise DetectorError(f"detections: {path} does not exist")
     if path.suffix == ".json":
@@ -69,9 +70,10 @@ def _numbers(value: Sequence[float], key: str, path: Path) -> Points:
         numbers = np.asarray(value, np.float64)
     except (TypeError, ValueError):
         numbers = np.empty(0)
-    if numbers.shape != (NUMBERS,) or not np.isfinite(numbers).all():
-        raise DetectorError(f"{path}: {key!r} should have {NUMBERS} finite numbers")
-    return numbers
+    faces = np.atleast_2d(numbers)
+    if faces.ndim != 2 or faces.shape[1] != NUMBERS or not np.isfinite(faces).all():
+        raise DetectorError(f"{path}: {key!r} should have {NUMBERS} finite numbers (a face)")
+    return faces
 
 
 def endings(sample_id: str) -> Iterator[str]:
@@ -102,12 +104,10 @@ class FileDetector:
                 both = f"{first[key]} and {sample_id}"
                 raise DetectorError(f"{self.path}: {key!r} fits both {both}: keys should be longer paths")
 
-    def detect(self, sample: Sample, image: Image) -> Detection | None:
+    def detect(self, sample: Sample, image: Image) -> list[Detection]:
         key = self._key(sample.sample_id)
-        if key is None:
-            return None
-        numbers = self.entries[key]
-        return Detection(numbers[:4], numbers[5:].reshape(5, 2), float(numbers[4]))
+        faces = np.empty((0, NUMBERS)) if key is None else self.entries[key]
+        return [Detection(face[:4], face[5:].reshape(5, 2), float(face[4])) for face in faces]
 
 
 def build(params: Params, raw: Path) -> FileDetector:

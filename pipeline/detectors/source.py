@@ -26,14 +26,14 @@ class SourceDetector:
     def check(self, sample_ids: Sequence[str]) -> None:
         """Nothing to hold against a dataset as a whole."""
 
-    def detect(self, sample: Sample, image: Image) -> Detection | None:
+    def detect(self, sample: Sample, image: Image) -> list[Detection]:
         points = None
         if sample.points5 is not None:
             points = np.asarray(sample.points5, np.float64).reshape(5, 2)
         elif sample.points68 is not None:
             points = five_of_68(np.asarray(sample.points68, np.float64))
         box = None if sample.box is None else np.asarray(sample.box, np.float64)
-        return None if points is None and box is None else Detection(box, points)
+        return [] if points is None and box is None else [Detection(box, points)]
 
 
 def build(params: Params, raw: Path) -> SourceDetector:

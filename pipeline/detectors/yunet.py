@@ -1,10 +1,6 @@
 """OpenCV's YuNet (https://doi.org/10.1007/s11633-023-1423-y): a box, five landmarks and a score a face.
 
-Of several faces the one counts that is large and near the middle: the one with the largest
-
-    sqrt(width height) - distance of the box's centre from the image's centre
-
-in pixels. Images longer than `longest` pixels are searched in a copy averaged down to it, and the
+Images longer than `longest` pixels are searched in a copy averaged down to it, and the
 result is scaled back, so that big photographs cost no more than small ones.
 
 Errors: `DetectorError` for weights that are absent or no YuNet.
@@ -21,7 +17,7 @@ from typing import Any
 import cv2
 import numpy as np
 
-from pipeline.detectors import Detection, DetectorError, Points
+from pipeline.detectors import Detection, DetectorError
 from pipeline.records import Image, Sample
 from pipeline.strict import Strict
 
@@ -37,13 +33,6 @@ class Params(Strict):
     score: float = 0.6  # faces below are not seen
     overlap: float = 0.3  # of two boxes that overlap more, the weaker one goes
     longest: int = 640  # pixels of the longer side above which a smaller copy is searched
-
-
-def choose(faces: Points, width: int, height: int) -> int:
-    """Row of `faces` (n, 15) that is largest and most central; the first of equals."""
-    centres = faces[:, :2] + faces[:, 2:4] / 2
-    away = np.hypot(*(centres - [(width - 1) / 2, (height - 1) / 2]).T)
-    return int(np.argmax(np.sqrt(np.prod(faces[:, 2:4], 1)) - away))
 
 
 @contextmanager
@@ -84,20 +73,21 @@ class YuNet:
     def check(self, sample_ids: Sequence[str]) -> None:
         """Nothing to hold against a dataset as a whole."""
 
-    def detect(self, sample: Sample, image: Image) -> Detection | None:
+    def detect(self, sample: Sample, image: Image) -> list[Detection]:
         height, width = image.shape[:2]
         shrink = min(1.0, self.longest / max(height, width))
         small = max(1, round(width * shrink)), max(1, round(height * shrink))
         seen = image if shrink == 1 else cv2.resize(image, small, interpolation=cv2.INTER_AREA)
         self.net.setInputSize(small)
         faces = self.net.detect(cv2.cvtColor(seen, cv2.COLOR_RGB2BGR))[1]
-        if faces is None:
-            return None
-        face = faces[choose(faces, *small)].astype(np.float64)
         grow = np.array([width / small[0], height / small[1]])
-        points = (face[4:14].reshape(5, 2) + 0.5) * grow - 0.5
-        corner = (face[:2] + 0.5) * grow - 0.5
-        return Detection(np.concatenate([corner, face[2:4] * grow]), points, float(face[14]))
+        found = []
+        for face in np.empty((0, 15)) if faces is None else faces.astype(np.float64):
+            points = (face[4:14].reshape(5, 2) + 0.5) * grow - 0.5
+            corner = (face[:2] + 0.5) * grow - 0.5
+            box = np.concatenate([corner, face[2:4] * grow])
+            found.append(Detection(box, points, float(face[14])))
+        return found
 
 
 def build(params: Params, raw: Path) -> YuNet:

@@ -97,6 +97,19 @@ def _detections(path: str, entry: Tree) -> Iterator[Problem]:
         yield Problem(f"{path}.detections", "is read by no detector", "write `detector: file` beside it")
 
 
+def several(values: Tree) -> Iterator[Problem]:
+    """Which of several faces counts is asked of a detector that sees several; labels belong to one face."""
+    data = tree(values, "data")
+    labelled = {data.get("labelled"), data.get("validation"), *_benchmarks(values)}
+    for name in used(values):
+        entry, path = tree(values, "datasets", name), f"datasets.{name}.faces"
+        if "faces" in entry and entry.get("detector", UNUSED) == UNUSED:
+            yield Problem(path, "the source gives one face an image", "name a detector beside it, or drop it")
+        elif entry.get("faces") == "all" and name in labelled:
+            what = "all: nobody says whose label an image of several faces has, so they come without one"
+            yield Problem(path, what, "write prominent, largest or central; all is for unlabelled data")
+
+
 def found_by_nobody(values: Tree) -> Iterator[Problem]:
     """Photos in a folder come without boxes, unless its list has them."""
     for name in used(values):
@@ -150,4 +163,4 @@ def rates(values: Tree) -> Iterator[Problem]:
         yield Problem(path, what, "write a higher one, or 0")
 
 
-RULES = (roles, datasets, distractors, found_by_nobody, crop_sizes, rates)
+RULES = (roles, datasets, distractors, several, found_by_nobody, crop_sizes, rates)

@@ -32,6 +32,8 @@ class Dataset(Strict):
     source: str
     crop: str = "aligned"
     detector: str = "source"
+    # of several faces in an image: which count; pipeline/detectors/__init__.py
+    faces: Literal["prominent", "largest", "central", "all"] = "prominent"
     detections: Inside | None = None  # file of boxes and landmarks for `detector: file`
     annotators: list[str] = Field(default=["truth", "pose"])
     terms: str | None = Field(default=None, min_length=1)  # of use: a text or an address, for its card

@@ -31,9 +31,14 @@ def detector(tmp_path, entries, name="faces.json"):
     return file.build(file.Params(path=name), tmp_path)
 
 
+def the_face(found, path):
+    (face,) = found.detect(Sample(path, b""), IMAGE)
+    return face
+
+
 @pytest.mark.parametrize("name", ["faces.json", "faces.csv", "faces.parquet"])
 def test_every_form_says_the_same(tmp_path, name):
-    face = detector(tmp_path, {"1.jpg": ENTRY}, name).detect(Sample("x/1.jpg", b""), IMAGE)
+    face = the_face(detector(tmp_path, {"1.jpg": ENTRY}, name), "x/1.jpg")
     assert face.box.tolist() == [10, 20, 30, 40]
     assert face.score == 0.9
     assert face.points5.tolist() == [[0, 1], [2, 3], [4, 5], [6, 7], [8, 9]]
@@ -42,15 +47,13 @@ def test_every_form_says_the_same(tmp_path, name):
 def test_the_longest_end_of_the_path_counts(tmp_path):
     entries = {key: [i, *ENTRY[1:]] for i, key in enumerate(("1.jpg", "b/1.jpg", "a/b/1.jpg", "c/1.jpg"))}
     found = detector(tmp_path, entries)
-    places = {
-        name: found.detect(Sample(name, b""), IMAGE).box[0] for name in ("1.jpg", "x/b/1.jpg", "a/b/1.jpg")
-    }
+    places = {name: the_face(found, name).box[0] for name in ("1.jpg", "x/b/1.jpg", "a/b/1.jpg")}
     assert places == {"1.jpg": 0, "x/b/1.jpg": 1, "a/b/1.jpg": 2}
 
 
 def test_a_face_that_the_file_misses(tmp_path):
     found = detector(tmp_path, {"1.jpg": ENTRY})
-    assert found.detect(Sample("2.jpg", b""), IMAGE) is None
+    assert found.detect(Sample("2.jpg", b""), IMAGE) == []
     assert found.absent == "faces.json has no entry for it"
 
 
@@ -100,4 +103,16 @@ def test_a_link_inside_the_dataset_is_followed(tmp_path):
     (tmp_path / "raw").mkdir()
     (tmp_path / "raw" / "link.json").symlink_to(tmp_path / "faces.json")
     found = file.build(file.Params(path="link.json"), tmp_path / "raw")
-    assert found.detect(Sample("1.jpg", b""), IMAGE) is not None
+    assert the_face(found, "1.jpg").score == 0.9
+
+
+def test_several_faces_of_an_image_and_none(tmp_path):
+    found = detector(tmp_path, {"1.jpg": [ENTRY, [9, *ENTRY[1:]]], "2.jpg": [[9, *ENTRY[1:]]]})
+    assert [face.box[0] for face in found.detect(Sample("1.jpg", b""), IMAGE)] == [10, 9]
+    assert the_face(found, "2.jpg").box[0] == 9
+    with pytest.raises(
+        DetectorError, match=r"faces\.json: 'b\.jpg' should have 15 finite numbers \(a face\)"
+    ):
+        detector(tmp_path, {"b.jpg": [ENTRY, ENTRY[:4]]})
+    with pytest.raises(DetectorError, match=r"'b\.jpg' should have 15"):
+        detector(tmp_path, {"b.jpg": [[ENTRY]]})

@@ -9,7 +9,7 @@ import onnx
 import pytest
 
 from pipeline import records
-from pipeline.detectors import DetectorError, yunet
+from pipeline.detectors import DetectorError, choose, yunet
 from pipeline.records import Sample
 
 SHARED = Path(__file__).parents[3] / "shared/data"
@@ -21,27 +21,9 @@ def build(weights=WEIGHTS[0], **params):
     return yunet.build(yunet.Params(weights=str(weights), **params), Path())
 
 
-def slow_choice(faces, width, height):
-    best, most = None, -np.inf
-    for row, (x, y, w, h) in enumerate(faces[:, :4]):
-        away = ((x + w / 2 - (width - 1) / 2) ** 2 + (y + h / 2 - (height - 1) / 2) ** 2) ** 0.5
-        if (w * h) ** 0.5 - away > most:
-            best, most = row, (w * h) ** 0.5 - away
-    return best
-
-
-@pytest.mark.parametrize("seed", range(20))
-def test_the_large_and_central_face_is_chosen(seed):
-    rng = np.random.default_rng(seed)
-    faces = rng.uniform(1, 200, (rng.integers(1, 9), 15))
-    assert yunet.choose(faces, 250, 200) == slow_choice(faces, 250, 200)
-
-
-def test_a_large_face_in_the_middle_beats_a_surer_one_at_the_side():
-    middle, side = np.zeros(15), np.zeros(15)
-    middle[:4], middle[14] = [80, 80, 90, 90], 0.7
-    side[:4], side[14] = [0, 0, 70, 70], 0.99
-    assert yunet.choose(np.stack([side, middle]), 250, 250) == 1
+def prominent(net, image):
+    (face,) = choose(net.detect(Sample("a", b""), image), "prominent", image.shape[1], image.shape[0])
+    return face
 
 
 def test_weights_that_are_none(tmp_path):
@@ -91,7 +73,7 @@ class TestOnRealFaces:
         """Largest difference measured: 0.005 pixels, what rounding to two digits leaves."""
         net = build(weights)
         for image, known in faces:
-            face = net.detect(Sample("a", b""), image)
+            face = prominent(net, image)
             assert np.abs(face.box - known[:4]).max() < 0.5
             assert np.abs(face.points5.ravel() - known[5:]).max() < 0.5
 
@@ -100,18 +82,26 @@ class TestOnRealFaces:
         image, known = faces[0]
         large = cv2.resize(image, None, fx=8, fy=8, interpolation=cv2.INTER_CUBIC)
         copy = cv2.resize(large, (640, 640), interpolation=cv2.INTER_AREA)
-        face, small = (build().detect(Sample("a", b""), seen) for seen in (large, copy))
+        face, small = (prominent(build(), seen) for seen in (large, copy))
         np.testing.assert_allclose(face.points5, (small.points5 + 0.5) * 3.125 - 0.5, atol=1e-6)
         np.testing.assert_allclose(face.box[2:], small.box[2:] * 3.125, atol=1e-6)
         assert np.abs(face.points5.ravel() - known[5:] * 8).max() < 0.05 * known[2] * 8
 
     def test_the_order_of_images_does_not_matter(self, faces):
         net = build()
-        first = [net.detect(Sample("a", b""), image).points5 for image, _ in faces[:4]]
+        first = [prominent(net, image).points5 for image, _ in faces[:4]]
         net.detect(Sample("a", b""), np.zeros((33, 500, 3), np.uint8))
-        again = [net.detect(Sample("a", b""), image).points5 for image, _ in faces[3::-1]]
+        again = [prominent(net, image).points5 for image, _ in faces[3::-1]]
         np.testing.assert_array_equal(first, again[::-1])
 
     def test_no_face(self):
-        assert build().detect(Sample("a", b""), np.full((200, 300, 3), 90, np.uint8)) is None
-        assert build().detect(Sample("a", b""), np.zeros((1, 1, 3), np.uint8)) is None
+        assert build().detect(Sample("a", b""), np.full((200, 300, 3), 90, np.uint8)) == []
+        assert build().detect(Sample("a", b""), np.zeros((1, 1, 3), np.uint8)) == []
+
+    def test_every_face_is_found(self, faces):
+        """Two photographs side by side: the faces of both."""
+        (one, known), (other, expected) = faces[0], faces[1]
+        both = build().detect(Sample("a", b""), np.hstack([one, other]))
+        assert len(both) >= 2, "and whoever stands behind them"
+        for box in (known[:4], expected[:4] + np.array([250, 0, 0, 0])):
+            assert min(np.abs(face.box - box).max() for face in both) < 6

@@ -167,6 +167,21 @@ def test_a_landmarks_file_that_misses_a_face(run, raw, faces):
     assert dataset.set_aside().to_dict("records") == [missed]
 
 
+def test_all_faces_of_unlabelled_photos(run, raw, faces):
+    lay(faces[:2])
+    both = [[*face.box, 0.9, *face.points5] for face in faces[:2]]
+    raw({"faces.json": json.dumps({"0.jpg": both, "1.jpg": both[0]}).encode()})
+    crop.main(ran := run(detector="file", detections="faces.json", faces="all"))
+    dataset = records.Dataset(OUT)
+    frame = dataset.frame()
+    assert frame["sample_id"].tolist() == ["Al/0.jpg#1", "Al/0.jpg#2", "Al/1.jpg"]
+    assert frame["identity"].isna().tolist() == [True, True, False]
+    assert dataset.about["faces"] == "all"
+    assert counts(ran)["crops"] == 3
+    crop.main(run(detector="file", detections="faces.json", faces="largest"))
+    assert records.Dataset(OUT).frame()["identity"].tolist() == ["Al", "Al"]
+
+
 def test_a_short_key_that_fits_two_faces_fails_before_anything_is_cropped(run, raw, faces):
     lay([*faces, Sample("Bo/1.jpg", faces[0].image)])
     raw({"faces.json": json.dumps({"1.jpg": [0.0] * 15}).encode()})
@@ -193,7 +208,8 @@ def test_an_empty_dataset(run):
 
 
 def test_defaults_are_the_schema_s():
-    assert (Dataset(source="x").crop, Dataset(source="x").detector) == (crop.CROP, crop.DETECTOR)
+    said = Dataset(source="x")
+    assert (said.crop, said.detector, said.faces) == (crop.CROP, crop.DETECTOR, crop.FACES)
     assert crops.Params(size=64).method == "aligned"
 
 
