@@ -15,7 +15,6 @@ from pathlib import Path
 from pipeline import files, records
 from pipeline import synthetic as package
 from pipeline.crops import Cropper, SetAside
-from pipeline.crops import crops as cropped
 from pipeline.detectors.source import SourceDetector
 from pipeline.synthetic.part import Studio
 from pipeline.synthetic.world import PARTS, Part, Sizes, World
@@ -55,14 +54,11 @@ def crops(folder: Path, photographs: Path, crop: str) -> Path:
     place = folder / f"{photographs.name}-{crop}{SIZE}"
     if not place.exists():
         method, margin = CROPS[crop]
-
-        def make() -> Cropper:
-            return Cropper(SourceDetector(), method, SIZE, margin)
-
+        crop_of = Cropper(SourceDetector(), method, SIZE, margin)
         with files.writing_dir(place) as aside:
             writer = records.Writer(aside)
-            for batch in cropped(records.Dataset(photographs), make, workers=1):
-                for face in batch:
+            for sample in records.Dataset(photographs).samples():
+                for face in crop_of(sample):
                     if isinstance(face, SetAside):
                         writer.skip(face.sample_id, face.reason)
                     else:

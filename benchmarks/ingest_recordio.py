@@ -22,7 +22,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from pipeline import crops, files, progress, records, runtime, shards
+from pipeline import cropping, crops, files, progress, reading, records, runtime
 from pipeline.sources import recordio
 from pipeline.sources._insightface import Packer
 
@@ -68,7 +68,7 @@ def ingest(path: Path) -> None:
     source = recordio.RecordSource(path)
     with files.writing_dir(path.parent / "ingested") as folder, progress.progress(0, "ingest") as bar:
         writer = records.Writer(folder)
-        shards.collect(source, writer, path.parent / "kept", runtime.Runtime(), bar)
+        reading.collect(source, writer, path.parent / "kept", runtime.Runtime(), bar)
         writer.close(source.about())
 
 
@@ -83,8 +83,9 @@ def as_is(path: Path, side: int) -> None:
     dataset = records.Dataset(path.parent / "ingested", path.parent)
     with files.writing_dir(path.parent / "cropped") as folder:
         writer = records.Writer(folder)
-        for batch in crops.untouched(dataset, side):
-            crops.put(writer, batch)
+        resolution = crops.Resolution(side)
+        for batch in cropping.untouched(dataset, side, range(len(dataset))):
+            cropping.put(writer, batch, resolution)
         writer.close(dataset.about)
         if writer.set_aside:
             raise ValueError(f"{len(writer.set_aside)} images were set aside")

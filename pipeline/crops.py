@@ -6,33 +6,25 @@ is turned upright); all else stays. What can't be cropped gives the reason inste
 Of several faces in an image one rule says which count (`detectors.choose`). With `all` each of them is a
 sample of its own, `<id of the image>#1`, `#2` ..., the largest first. Nobody says whose label the image has:
 these samples have neither identity, name nor attributes nor 68 landmarks; an image of one face keeps them.
-
-Images that are crops already (`as_is`) pass through untouched: neither decoded nor encoded again.
 """
 
 from __future__ import annotations
 
-import threading
 from bisect import bisect_right
-from collections import deque
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 import cv2
 import numpy as np
-import pyarrow as pa
 from pydantic import Field
 
 from pipeline import geometry, records
 from pipeline.detectors import Detection, Detector, Faces, choose
-from pipeline.records import Dataset, Image, Sample, images
+from pipeline.records import Dataset, Image, Sample
 from pipeline.strict import Strict
 
 SHEET, TILE = 24, 128  # faces of a contact sheet, pixels of each
-MANY = 512  # rows that pass through at a time
-ROWS = 64  # a task's rows: small enough to share out evenly, large enough that handing over costs nothing
 EDGES = tuple(step * 2**octave for octave in range(2, 9) for step in (4, 5, 6, 7))  # pixels: where bins begin
 
 
@@ -89,6 +81,12 @@ class Resolution:
         self.photo[bisect_right(EDGES, photo)] += faces
         self.square[bisect_right(EDGES, square)] += faces
         self.enlarged += faces * (square < self.size)
+
+    def merge(self, told: Mapping[str, Any]) -> None:
+        """Add what another one counted, as it tells it."""
+        self.photo = [a + b for a, b in zip(self.photo, told["photo"], strict=True)]
+        self.square = [a + b for a, b in zip(self.square, told["square"], strict=True)]
+        self.enlarged += told["enlarged"]
 
     def told(self) -> dict[str, Any]:
         return {"edges": list(EDGES), "photo": self.photo, "square": self.square, "enlarged": self.enlarged}
@@ -156,67 +154,6 @@ def moved(sample: Sample, face: Detection, matrix: geometry.Matrix, image: bytes
         points68=points(sample.points68),
         roll=None if sample.roll is None else sample.roll + geometry.rotation(matrix),
     )
-
-
-def crops(dataset: Dataset, make: Callable[[], Cropper], workers: int) -> Iterator[list[Sample | SetAside]]:
-    """Batches of crops in the dataset's order, by `workers` threads that each make a cropper of their own.
-
-    Threads, since decoding, detecting, warping and encoding happen in OpenCV, which lets go of Python's lock:
-    by a profile about a third of the work without detection, a thirtieth of it with YuNet, holds it.
-    """
-    cv2.setNumThreads(1)  # the threads here are the parallelism
-    own = threading.local()
-
-    def task(start: int) -> list[Sample | SetAside]:
-        if not hasattr(own, "cropper"):
-            own.cropper = make()
-        samples = dataset.rows(start, min(start + ROWS, len(dataset)))
-        return [face for sample in samples for face in own.cropper(sample)]
-
-    starts = range(0, len(dataset), ROWS)
-    if workers <= 1:
-        yield from map(task, starts)
-        return
-    with ThreadPoolExecutor(workers) as executor:
-        waiting: deque[Future[list[Sample | SetAside]]] = deque()
-        for start in starts:
-            waiting.append(executor.submit(task, start))
-            if len(waiting) >= 4 * workers:  # bounds what waits in memory
-                yield waiting.popleft().result()
-        while waiting:
-            yield waiting.popleft().result()
-
-
-def untouched(dataset: Dataset, size: int) -> Iterator[list[pa.Table | SetAside]]:
-    """The dataset in tables, image bytes as they are; set aside what is not `size` x `size` pixels."""
-    size_of = images.Sizes()
-    for start in range(0, len(dataset), MANY):
-        table = dataset.whole(start, start + MANY)
-        sizes = [size_of(image) for image in table["image"].to_pylist()]
-        fits = [found == (size, size) for found in sizes]
-        others = zip(table["sample_id"].to_pylist(), sizes, strict=True)
-        aside = [SetAside(name, _other(found, size)) for name, found in others if found != (size, size)]
-        yield [table.filter(pa.array(fits, pa.bool_())) if aside else table, *aside]
-
-
-def _other(found: tuple[int, int] | None, size: int) -> str:
-    told = "no image of a known format" if found is None else f"{found[0]} x {found[1]} pixels"
-    return f"{told}: crop `as_is` takes {size} x {size}"
-
-
-def put(writer: records.Writer, batch: Sequence[Sample | SetAside | pa.Table], resolution: Resolution) -> int:
-    """Write one batch, and count its resolution; how many faces it was made of."""
-    for face in batch:
-        if isinstance(face, SetAside):
-            writer.skip(face.sample_id, face.reason)
-        elif isinstance(face, pa.Table):  # as they were
-            writer.extend(face)
-            resolution.add(resolution.size, resolution.size, face.num_rows)
-        else:
-            writer.add(face)
-            if isinstance(face, Crop):
-                resolution.add(face.photo, face.square)
-    return sum(face.num_rows if isinstance(face, pa.Table) else 1 for face in batch)
 
 
 def sheet_of(dataset: Dataset) -> Image:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import os
+import platform
 import shutil
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -56,6 +57,26 @@ def writing_dir(path: str | Path) -> Iterator[Path]:
         yield aside
         shutil.rmtree(path, ignore_errors=True)
         os.replace(aside, path)
+    finally:
+        shutil.rmtree(aside, ignore_errors=True)
+
+
+@contextmanager
+def making_dir(path: str | Path) -> Iterator[Path]:
+    """A folder that is at `path` only if the block ends well; whoever ends first has made it."""
+    aside, path = _aside(path), Path(path)
+    aside = aside.with_name(
+        f"{aside.stem}.{platform.node()}.tmp"
+    )  # processes of several machines may meet here
+    shutil.rmtree(aside, ignore_errors=True)
+    aside.mkdir()
+    try:
+        yield aside
+        try:
+            os.rename(aside, path)
+        except OSError:
+            if not path.is_dir():
+                raise
     finally:
         shutil.rmtree(aside, ignore_errors=True)
 

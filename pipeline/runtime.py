@@ -46,6 +46,7 @@ class Runtime(Strict):
     precision: Literal["fp32", "bf16"] = "fp32"
     cache_gb: float = Field(default=4.0, ge=0)  # decoded images of each dataset kept in memory, GB
     deterministic: bool = True
+    cluster: str | None = None  # address of a Dask scheduler, whose workers prepare data then
     checkpoint_seconds: float = Field(default=30.0, ge=0)  # of training, between two checkpoints
 
     @property

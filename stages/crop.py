@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 
-from pipeline import crops, detectors, files, progress, records, stage
+from pipeline import crops, files, progress, records, shards, stage
+from pipeline.cropping import Cropping
 
 RAW = Path("data/raw")
 CROP, DETECTOR, FACES = "aligned", "source", "prominent"  # where an entry says nothing
+FEWEST = 512  # rows of a shard, whose end all threads wait for
 
 
 def main(run: stage.Run) -> None:
@@ -22,8 +23,8 @@ def main(run: stage.Run) -> None:
     preset, detector = entry.get("crop", CROP), entry.get("detector", DETECTOR)
     counted = entry.get("faces", FACES)
     params = crops.Params(**run.params["crops"][preset])
-    dataset = records.Dataset(run.prepared / "ingest" / name, RAW / name)
-    batches = cut(run, entry, dataset, params)
+    task = task_of(run, entry, params)
+    dataset = records.Dataset(task.dataset)
     about = {**dataset.about, **params.about(), "crop": preset, "detector": detector, "colour": "RGB"}
     if detector != DETECTOR:  # the source knows of one face an image
         about["faces"] = counted
@@ -31,10 +32,13 @@ def main(run: stage.Run) -> None:
     pairs = pa.Table.from_pandas(dataset.pairs(), records.PAIRS)
     with files.writing_dir(run.prepared / "crop" / name) as folder:
         writer, resolution = records.Writer(folder, set_aside=list(known)), crops.Resolution(params.size)
+        cut = shards.stretches(len(dataset), shards.rows(len(dataset), FEWEST))
         # nobody knows beforehand how many faces there are in all
         with run.progress(0 if counted == "all" else len(dataset), f"crop {name}") as bar:
-            for batch in batches:
-                bar.advance(crops.put(writer, batch, resolution))
+            for shard in shards.made(task, cut, run.checkpoints, run.runtime, bar):
+                writer.adopt(shard.parts, shard.facts["rows"])
+                writer.set_aside += shard.facts["set_aside"]
+                resolution.merge(shard.facts["resolution"])
         total = writer.count + len(writer.set_aside)
         with stage.listed(address, writer.set_aside):
             records.check_set_aside(writer.set_aside, total, limit, f"dataset {name}")
@@ -48,20 +52,16 @@ def main(run: stage.Run) -> None:
     progress.finished(address, "faces cropped", writer.count, aside, done.folder)
 
 
-def cut(
-    run: stage.Run, entry: dict[str, Any], dataset: records.Dataset, params: crops.Params
-) -> Iterator[list[Any]]:
-    """Batches of crops, by the entry's detector."""
-    if params.method == "as_is":
-        return crops.untouched(dataset, params.size)
-    detector = entry.get("detector", DETECTOR)
+def task_of(run: stage.Run, entry: dict[str, Any], params: crops.Params) -> Cropping:
+    """What makes the crops, by the entry's detector, which has been checked against the dataset."""
+    detector, place = entry.get("detector", DETECTOR), run.prepared / "ingest" / str(run.item)
     options = dict(run.params["detectors"].get(detector) or {})
     if detector == "file" and entry.get("detections"):
         options["path"] = entry["detections"]
-    sample_ids = dataset.frame(["sample_id"])["sample_id"].tolist()
-    build = detectors.maker(detector, options, RAW / str(run.item), sample_ids)
-    settings = (params.method, params.size, params.margin, params.quality, entry.get("faces", FACES))
-    return crops.crops(dataset, lambda: crops.Cropper(build(), *settings), run.runtime.workers)
+    faces = entry.get("faces", FACES)
+    task = Cropping(place, RAW / str(run.item), params, detector, options, faces)
+    task.check()
+    return task
 
 
 def show(run: stage.Run, done: records.Dataset) -> None:

@@ -10,13 +10,21 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from pipeline import files, plugin, progress, records, shards, stage
+from pipeline import files, plugin, progress, reading, records, stage
 from pipeline.sources import Listed, Source, SourceError, per_identity, remarks
 from pipeline.strict import inside
 
 LOG = logging.getLogger(__name__)
 RAW = Path("data/raw")
-COMMON = ("source", "crop", "detector", "detections", "annotators", "terms")  # all else is its source's
+COMMON = (
+    "source",
+    "crop",
+    "detector",
+    "detections",
+    "faces",
+    "annotators",
+    "terms",
+)  # all else is its source's
 
 
 def main(run: stage.Run) -> None:
@@ -30,7 +38,7 @@ def main(run: stage.Run) -> None:
     with files.writing_dir(run.prepared / "ingest" / name) as folder:
         writer = records.Writer(folder)
         with run.progress(operator.length_hint(source), f"ingest {name}") as bar:
-            people = shards.collect(source, writer, run.checkpoints, run.runtime, bar)
+            people = reading.collect(source, writer, run.checkpoints, run.runtime, bar)
         total = writer.count + len(writer.set_aside)
         with stage.listed(address, writer.set_aside):
             limit = run.params["limits"]["set_aside"]

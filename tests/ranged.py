@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import SimpleNamespace
 
-from pipeline import files, records, shards
+from pipeline import files, reading, records
 from pipeline.records import Sample
 from pipeline.runtime import Runtime
 from pipeline.sources import Skipped
@@ -60,7 +60,7 @@ def collect(folder, source, workers, kept=None):
     bar = SimpleNamespace(advance=lambda steps=1: None)
     with files.writing_dir(folder / "done") as aside:
         writer = records.Writer(aside)
-        people = shards.collect(source, writer, kept or folder / "kept", Runtime(workers=workers), bar)
+        people = reading.collect(source, writer, kept or folder / "kept", Runtime(workers=workers), bar)
         writer.close(source.about())
     return people
 

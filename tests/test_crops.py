@@ -131,36 +131,6 @@ def test_all_faces_are_samples_of_nobody():
     assert (alone.sample_id, alone.identity, alone.yaw) == ("a", "Al", 4.0)
 
 
-def test_every_thread_makes_its_own_cropper_and_the_order_stays(tmp_path):
-    writer = records.Writer(tmp_path)
-    image = png(20, 20)
-    for i in range(500):
-        writer.add(Sample(f"{i}", image))
-    writer.close({})
-    made = []
-
-    def make():
-        made.append(Cropper(Fixed(face()), "aligned", 16))
-        return made[-1]
-
-    batches = list(crops.crops(records.Dataset(tmp_path), make, 3))
-    assert [s.sample_id for batch in batches for s in batch] == [f"{i}" for i in range(500)]
-    assert 1 <= len(made) <= 3
-
-
-def test_an_error_of_a_detector_is_not_swallowed(tmp_path):
-    writer = records.Writer(tmp_path)
-    writer.add(Sample("a", png()))
-    writer.close({})
-
-    def make():
-        raise RuntimeError("no weights")
-
-    for workers in (1, 2):
-        with pytest.raises(RuntimeError, match="no weights"):
-            list(crops.crops(records.Dataset(tmp_path), make, workers))
-
-
 def test_a_sheet_shows_crops_with_their_landmarks():
     sample = Sample("a", records.encode(np.full((64, 64, 3), 90, np.uint8), 101), points5=[10.0, 20.0] * 5)
     sheet = crops.sheet([sample] * 7)

@@ -10,7 +10,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from pipeline import records, shards
+from pipeline import pools, records, shards
 from pipeline.sources import Ranged, Skipped, synthetic
 from pipeline.synthetic.world import Sizes, World
 from tests.ranged import Numbers, collect
@@ -109,7 +109,7 @@ def test_a_worker_that_dies_before_all_is_handed_out_is_told(tmp_path):
             raise BrokenProcessPool("a child process terminated abruptly")
 
     with pytest.raises(shards.ShardError, match=r"before shard 00007 was begun .*finished shards are kept"):
-        shards._submit(Broken(), range(3), tmp_path / "00007")
+        pools.submitted(Broken(), range(3), tmp_path / "00007")
 
 
 def test_no_samples_and_few(tmp_path):

@@ -73,12 +73,9 @@ def _extent(face: Detection) -> Points:
     return np.concatenate([low, high - low])
 
 
-def maker(
-    name: str, options: Mapping[str, Any], raw: Path, sample_ids: Sequence[str]
-) -> Callable[[], Detector]:
-    """What gives each thread its detector; the first has been checked against the dataset."""
+def maker(name: str, options: Mapping[str, Any], raw: Path) -> Callable[[], Detector]:
+    """What gives each thread its detector: always the same where that serves several."""
     module = plugin.load("detectors", name)
     params = module.Params(**options)
     first: Detector = module.build(params, raw)
-    first.check(sample_ids)
     return lambda: first if first.shared else module.build(params, raw)

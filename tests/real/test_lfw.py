@@ -50,10 +50,11 @@ def lfw(tmp_path_factory):
     writer.close({})
     writer = records.Writer(cropped)
     detector = plugin_of("detectors", "file", raw, path="landmarks.json")
-    for batch in crops.crops(records.Dataset(whole, raw), lambda: crops.Cropper(detector, "aligned", 112), 1):
-        for face in batch:
-            assert not isinstance(face, crops.SetAside)
-            writer.add(face)
+    crop = crops.Cropper(detector, "aligned", 112)
+    for sample in records.Dataset(whole, raw).samples():
+        (face,) = crop(sample)
+        assert not isinstance(face, crops.SetAside)
+        writer.add(face)
     writer.close({}, records.pair_table(source.pairs()))
     return cropped
 

@@ -1,3 +1,4 @@
+import itertools
 from pathlib import Path
 
 import cv2
@@ -22,10 +23,12 @@ PARAMS = {
 def run(tmp_path, monkeypatch):
     """run("faces", source="folder", ...) -> a run over dataset `faces`, in an empty working directory."""
     monkeypatch.chdir(tmp_path)
+    fingerprints = itertools.count()
 
     def make(item="faces", *, benchmark=False, workers=1, limit=0.5, **entry):
         params = PARAMS | {"datasets": {item: {"source": "folder"} | entry}, "limits": {"set_aside": limit}}
-        return FakeRun(item, params, benchmark, here(workers))
+        kept = Path(f".ckpt/stage/{next(fingerprints)}")
+        return FakeRun(item, params, benchmark, here(workers), kept)
 
     return make
 

@@ -294,6 +294,7 @@ def test_of_what_is_cropped_already_another_size_is_named(packed, jpeg):
         crop.main(packed)
     with Packer(Path("data/raw/faces"), size=(112, 112)) as packer:
         packer.add(0, [grey(112), grey(113), b"P5 112 112 255 " + bytes(112 * 112)])
+    packed = replace(packed, checkpoints=Path(".ckpt/stage/other"))  # the raw data are others
     ingest.main(packed)
     crop.main(packed)
     dataset = records.Dataset(OUT)

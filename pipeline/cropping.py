@@ -1,0 +1,151 @@
+"""Stretches of a dataset's rows as shards of crops: by several threads, or passed through.
+
+Images that are crops already (`as_is`) pass through untouched: neither decoded nor encoded again.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from queue import Empty, SimpleQueue
+from typing import Any
+
+import cv2
+import pyarrow as pa
+
+from pipeline import detectors, records
+from pipeline.crops import Crop, Cropper, Params, Resolution, SetAside
+from pipeline.detectors import Detector, Faces
+from pipeline.records import Dataset, Sample, images
+
+MANY = 512  # rows that pass through at a time
+ROWS = 64  # a thread's rows: small enough to share out evenly, large enough that handing over costs nothing
+
+
+@dataclass
+class Cropping:
+    """Stretches of a dataset's rows as shards of crops; `options` are the detector's params."""
+
+    dataset: Path
+    raw: Path
+    params: Params
+    detector: str
+    options: Mapping[str, Any]
+    faces: Faces = "prominent"
+    threaded = True
+
+    def make(self, numbers: range, folder: Path, workers: int, tell: Callable[[int], None]) -> dict[str, Any]:
+        writer, resolution = records.Writer(folder), Resolution(self.params.size)
+        if self.params.method == "as_is":
+            batches: Iterator[Sequence[Any]] = untouched(self._opened, self.params.size, numbers)
+        else:
+            batches = crops(self._opened, self._croppers, workers, numbers)
+        for batch in batches:
+            tell(put(writer, batch, resolution))
+        writer.flush()
+        seen = writer.count + len(writer.set_aside)
+        counted = {"seen": seen, "rows": writer.count, "resolution": resolution.told()}
+        return {**counted, "set_aside": writer.set_aside}
+
+    def check(self) -> None:
+        """Raise for what is wrong with the detector, or with the dataset as a whole."""
+        if self.params.method != "as_is":
+            self._detectors().check(self._opened.frame(["sample_id"])["sample_id"].tolist())
+
+    @cached_property
+    def _opened(self) -> Dataset:
+        return Dataset(self.dataset, self.raw)
+
+    @cached_property
+    def _detectors(self) -> Callable[[], Detector]:
+        return detectors.maker(self.detector, self.options, self.raw)
+
+    @cached_property
+    def _croppers(self) -> Croppers:
+        known = self.params
+        settings = (known.method, known.size, known.margin, known.quality, self.faces)
+        return Croppers(lambda: Cropper(self._detectors(), *settings))
+
+    def __getstate__(self) -> dict[str, Any]:
+        """What is opened here stays here."""
+        return {name: value for name, value in vars(self).items() if not name.startswith("_")}
+
+
+class Croppers:
+    """Croppers that threads take and give back: each is made once, and serves one thread at a time."""
+
+    def __init__(self, make: Callable[[], Cropper]) -> None:
+        self.make, self.free = make, SimpleQueue[Cropper]()
+
+    def crop(self, samples: Sequence[Sample]) -> list[Sample | SetAside]:
+        """The faces of the samples, one after the other."""
+        try:
+            cropper = self.free.get_nowait()
+        except Empty:
+            cropper = self.make()
+        found = [face for sample in samples for face in cropper(sample)]
+        self.free.put(cropper)
+        return found
+
+
+def crops(
+    dataset: Dataset, croppers: Croppers, workers: int, numbers: range
+) -> Iterator[list[Sample | SetAside]]:
+    """Batches of crops of some rows in their order, by `workers` threads.
+
+    Threads, since decoding, detecting, warping and encoding happen in OpenCV, which lets go of Python's lock:
+    by a profile about a third of the work without detection, a thirtieth of it with YuNet, holds it.
+    """
+    cv2.setNumThreads(1)  # the threads here are the parallelism
+
+    def task(start: int) -> list[Sample | SetAside]:
+        return croppers.crop(dataset.rows(start, min(start + ROWS, numbers.stop)))
+
+    starts = range(numbers.start, numbers.stop, ROWS)
+    if workers <= 1:
+        yield from map(task, starts)
+        return
+    with ThreadPoolExecutor(workers) as executor:
+        waiting: deque[Future[list[Sample | SetAside]]] = deque()
+        for start in starts:
+            waiting.append(executor.submit(task, start))
+            if len(waiting) >= 4 * workers:  # bounds what waits in memory
+                yield waiting.popleft().result()
+        while waiting:
+            yield waiting.popleft().result()
+
+
+def untouched(dataset: Dataset, size: int, numbers: range) -> Iterator[list[pa.Table | SetAside]]:
+    """Some rows in tables, image bytes as they are; set aside what is not `size` x `size` pixels."""
+    size_of = images.Sizes()
+    for start in range(numbers.start, numbers.stop, MANY):
+        table = dataset.whole(start, min(start + MANY, numbers.stop))
+        sizes = [size_of(image) for image in table["image"].to_pylist()]
+        fits = [found == (size, size) for found in sizes]
+        others = zip(table["sample_id"].to_pylist(), sizes, strict=True)
+        aside = [SetAside(name, _other(found, size)) for name, found in others if found != (size, size)]
+        yield [table.filter(pa.array(fits, pa.bool_())) if aside else table, *aside]
+
+
+def _other(found: tuple[int, int] | None, size: int) -> str:
+    told = "no image of a known format" if found is None else f"{found[0]} x {found[1]} pixels"
+    return f"{told}: crop `as_is` takes {size} x {size}"
+
+
+def put(writer: records.Writer, batch: Sequence[Sample | SetAside | pa.Table], resolution: Resolution) -> int:
+    """Write one batch, and count its resolution; how many faces it was made of."""
+    for face in batch:
+        if isinstance(face, SetAside):
+            writer.skip(face.sample_id, face.reason)
+        elif isinstance(face, pa.Table):  # as they were
+            writer.extend(face)
+            resolution.add(resolution.size, resolution.size, face.num_rows)
+        else:
+            writer.add(face)
+            if isinstance(face, Crop):
+                resolution.add(face.photo, face.square)
+    return sum(face.num_rows if isinstance(face, pa.Table) else 1 for face in batch)

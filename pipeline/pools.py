@@ -1,0 +1,190 @@
+"""Where shards are made: in this process, in processes of this machine, or on a Dask cluster.
+
+Workers have one thread each. Processes are started afresh (a fork would copy torch's locks) and die with the
+process that started them. Workers of a cluster see the project's folder under the same path, have the same
+libraries, and make one shard at a time; one that dies costs its shard alone, which another one makes.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import pickle
+import platform
+import signal
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import CancelledError, ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
+from functools import lru_cache
+from multiprocessing import get_context
+from pathlib import Path
+from threading import Lock
+from typing import Any, Protocol
+
+from pipeline import files, guard, runtime
+
+Submit = Callable[[range, Path], Callable[[], None]]  # begins a shard; what it gives waits for its end
+ANSWER, JOIN = 20.0, 60.0  # seconds that a scheduler has to answer, and a first worker to join it
+KEPT = "finished shards are kept, a new run goes on from there"
+
+
+class ShardError(RuntimeError):
+    """Shards that can't be made, or that belong to something else."""
+
+
+class Task(Protocol):
+    """What makes shards. It is sent to other processes (pickled); a shard depends on its numbers alone."""
+
+    @property
+    def threaded(self) -> bool:
+        """It uses several threads itself, so that here its shards are made one after the other."""
+        ...
+
+    def make(self, numbers: range, folder: Path, workers: int, tell: Callable[[int], None]) -> dict[str, Any]:
+        """Writes `part-*.arrow` into `folder`, in so many threads; what was counted, all of it as `seen`."""
+        ...
+
+
+def make(
+    task: Task, numbers: range, place: Path, workers: int = 1, tell: Callable[[int], None] = lambda _: None
+) -> None:
+    """One shard, whole or not at all."""
+    with files.making_dir(place) as aside:
+        files.write_json(aside / "shard.json", task.make(numbers, aside, workers, tell))
+
+
+_TASK: list[Task] = []  # of a worker process: given once, not with every shard
+
+
+@contextmanager
+def processes(task: Task, workers: int, settings: runtime.Runtime) -> Iterator[Submit]:
+    """A pool of processes."""
+    one = settings.model_copy(update={"threads_choice": 1})
+    with ProcessPoolExecutor(workers, get_context("spawn"), _start, (task, one, os.getpid())) as pool:
+        try:
+            yield lambda numbers, place: submitted(pool, numbers, place)
+        finally:
+            pool.shutdown(wait=True, cancel_futures=True)
+
+
+def _start(task: Task, settings: runtime.Runtime, parent: int) -> None:
+    """A worker's first act. Ctrl-C ends it without a word: the process that started it tells."""
+    guard.die_with_parent()
+    if os.getppid() != parent:
+        os._exit(1)
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    _one_thread(settings)
+    _TASK[:] = [task]
+
+
+def _one_thread(settings: runtime.Runtime) -> None:
+    os.environ["OMP_NUM_THREADS"] = "1"
+    runtime.prepare(settings, seed=0)
+    import cv2
+
+    cv2.setNumThreads(1)
+
+
+def _work(numbers: range, place: Path) -> None:
+    make(_TASK[0], numbers, place)
+
+
+def submitted(pool: ProcessPoolExecutor, numbers: range, place: Path) -> Callable[[], None]:
+    """Begin a shard in a pool."""
+    with _told(f"before shard {place.name} was begun"):
+        future = pool.submit(_work, numbers, place)
+
+    def wait() -> None:
+        with _told(f"while shard {place.name} was waited for"):
+            future.result()
+
+    return wait
+
+
+@contextmanager
+def _told(when: str) -> Iterator[None]:
+    try:
+        yield
+    except BrokenProcessPool as error:
+        raise ShardError(f"a worker died {when} (killed, or out of memory?); {KEPT}") from error
+
+
+@contextmanager
+def cluster(task: Task, address: str, folder: Path) -> Iterator[Submit]:
+    """The workers of the Dask scheduler at `address`; the task itself lies in `folder` for them."""
+    client = _client(address)
+    path, content = folder.resolve() / "task.pickle", pickle.dumps(task)
+    files.write_bytes(path, content)
+    given = (str(Path.cwd()), str(path), hashlib.sha256(content).hexdigest(), runtime.versions())
+
+    def submit(numbers: range, place: Path) -> Callable[[], None]:
+        future = client.submit(_far, *given, numbers, str(place.resolve()), pure=False)
+        return lambda: _wait(future, place, address)
+
+    with client:
+        yield submit
+
+
+def _client(address: str) -> Any:
+    where = f"{runtime.FILE}: cluster: {address}"
+    try:
+        from distributed import Client
+    except ImportError as error:
+        raise ShardError(f'{where} needs Dask: pip install -e ".[cluster]"') from error
+    try:
+        client = Client(address, timeout=ANSWER, set_as_default=False)
+    except (OSError, ValueError) as error:
+        raise ShardError(f"{where}: no Dask scheduler answers there ({error})") from error
+    try:
+        client.wait_for_workers(1, timeout=JOIN)
+    except TimeoutError as error:
+        client.close()
+        raise ShardError(f"{where}: the scheduler has no worker after {JOIN:.0f} s") from error
+    return client
+
+
+def _wait(future: Any, place: Path, address: str) -> None:
+    from distributed import KilledWorker
+    from distributed.client import FutureCancelledError
+
+    what = f"{runtime.FILE}: cluster: {address}: shard {place.name}"
+    try:
+        future.result()
+    except KilledWorker as error:
+        raise ShardError(f"{what} was given up, several workers died of it (memory?); {KEPT}") from error
+    except (CancelledError, FutureCancelledError) as error:
+        raise ShardError(f"{what} was lost, the scheduler is gone; {KEPT}") from error
+    except ModuleNotFoundError as error:
+        how = "start workers in the project's folder with PYTHONPATH=. and the project's libraries"
+        raise ShardError(f"{what}: a worker can't import {error.name!r}: {how}") from error
+
+
+_ONE = Lock()  # a worker with several threads makes one shard at a time all the same
+
+
+def _far(home: str, task: str, digest: str, versions: Mapping[str, str], numbers: range, place: str) -> None:
+    """One shard on a worker of a cluster."""
+    host = platform.node()
+    here = runtime.versions()
+    if other := [
+        f"{name} {here.get(name)}, not {wanted}"
+        for name, wanted in versions.items()
+        if here.get(name) != wanted
+    ]:
+        raise ShardError(f"the worker on {host} has {', '.join(other)}: shards would differ")
+    if not Path(task).is_file():
+        raise ShardError(f"the worker on {host} does not see {task}: it needs the project's folder there")
+    if Path(place).is_dir():  # the scheduler asks again for what a worker had made before it died
+        return
+    with _ONE:
+        os.chdir(home)
+        make(_given(task, digest), numbers, Path(place))
+
+
+@lru_cache(maxsize=1)
+def _given(path: str, digest: str) -> Task:
+    """The task of that file, once a worker process."""
+    _one_thread(runtime.Runtime(threads=1))
+    task: Task = pickle.loads(Path(path).read_bytes())
+    return task

@@ -1,0 +1,132 @@
+"""A Dask cluster makes the same shards; a worker killed mid-way costs nothing but its shard, made anew."""
+
+import os
+import signal
+import time
+from threading import Thread
+from types import SimpleNamespace
+
+import pytest
+
+from pipeline import files, pools, reading, records, runtime
+from pipeline.runtime import Runtime
+from tests.ranged import Numbers, collect
+
+distributed = pytest.importorskip("distributed", reason="Dask is an extra: pip install -e '.[cluster]'")
+BAR = SimpleNamespace(advance=lambda steps=1: None)
+
+
+@pytest.fixture(scope="module")
+def cluster():
+    settings = {"n_workers": 2, "threads_per_worker": 1, "dashboard_address": None}
+    with distributed.LocalCluster(**settings) as running:
+        yield running
+
+
+def far(folder, source, address):
+    """As `collect`, by the workers at `address`."""
+    with files.writing_dir(folder / "done") as aside:
+        writer = records.Writer(aside)
+        settings = Runtime(workers=2, cluster=address)
+        people = reading.collect(source, writer, folder / "kept", settings, BAR)
+        writer.close(source.about())
+    return people
+
+
+def contents(folder):
+    return {path.name: path.read_bytes() for path in sorted((folder / "done").iterdir())}
+
+
+def times(folder):
+    return {path: path.stat().st_mtime_ns for path in sorted(folder.glob("kept/shards/0*/*"))}
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("whole")
+    return folder, collect(folder, Numbers(), 1)
+
+
+def test_the_same_bytes_on_a_cluster(cluster, whole, tmp_path):
+    assert far(tmp_path, Numbers(), cluster.scheduler_address) == whole[1]
+    assert contents(tmp_path) == contents(whole[0])
+
+
+def test_a_killed_worker_loses_nothing_and_no_finished_shard_is_made_again(cluster, whole, tmp_path):
+    begun, early = tmp_path / "begun", {}
+
+    def kill():
+        while len(found := times(tmp_path)) < 4:  # two shards of two files
+            time.sleep(0.01)
+        early.update(found)
+        os.kill(next(iter(cluster.workers.values())).pid, signal.SIGKILL)
+
+    killer = Thread(target=kill)
+    killer.start()
+    people = far(tmp_path, Numbers(seconds=0.004, made=str(begun)), cluster.scheduler_address)
+    killer.join()
+    assert people == whole[1]
+    assert contents(tmp_path) == contents(whole[0])
+    assert {path: times(tmp_path)[path] for path in early} == early
+    made = [int(line) for line in begun.read_text().split()]
+    finished = {int(path.parent.name) * 128 for path in early}
+    assert set(made) == set(range(0, 600, 128))
+    assert all(made.count(start) == 1 for start in finished)
+
+
+def test_an_error_of_a_task_comes_back(cluster, tmp_path):
+    with pytest.raises(ValueError, match="number 300 can't be read"):
+        far(tmp_path, Numbers(fatal=(300, "raises")), cluster.scheduler_address)
+
+
+def test_a_shard_that_kills_its_workers_is_named(cluster, tmp_path):
+    with pytest.raises(pools.ShardError, match=r"shard 00002 was given up, several workers died of it"):
+        far(tmp_path, Numbers(fatal=(300, "dies")), cluster.scheduler_address)
+
+
+def test_no_scheduler_no_worker_and_no_dask_are_told(tmp_path, monkeypatch):
+    monkeypatch.setattr(pools, "ANSWER", 0.2)
+    with pytest.raises(pools.ShardError, match=r"cluster: tcp://127.0.0.1:9: no Dask scheduler"):
+        far(tmp_path, Numbers(), "tcp://127.0.0.1:9")
+    with pytest.raises(pools.ShardError, match=r"runtime.yaml: cluster: nonsense://x: no Dask scheduler"):
+        far(tmp_path, Numbers(), "nonsense://x")
+    monkeypatch.undo()
+    monkeypatch.setattr(pools, "JOIN", 0.2)
+    nobody = {"n_workers": 0, "dashboard_address": None}
+    with (
+        distributed.LocalCluster(**nobody) as empty,
+        pytest.raises(pools.ShardError, match="the scheduler has no worker"),
+    ):
+        far(tmp_path, Numbers(), empty.scheduler_address)
+    monkeypatch.setitem(__import__("sys").modules, "distributed", None)
+    with pytest.raises(pools.ShardError, match=r'needs Dask: pip install -e "\.\[cluster\]"'):
+        far(tmp_path, Numbers(), "tcp://127.0.0.1:9")
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        ({"versions": {"numpy": "0.1"}}, r"has numpy .*, not 0.1: shards would differ"),
+        (
+            {"task": "/nowhere/task.pickle"},
+            r"does not see /nowhere/task.pickle: it needs the project's folder",
+        ),
+    ],
+)
+def test_a_worker_that_can_t_make_the_same_shard_says_so(tmp_path, change, reason):
+    given = {"home": str(tmp_path), "task": "t", "digest": "0", "versions": runtime.versions()} | change
+    with pytest.raises(pools.ShardError, match=reason):
+        pools._far(**given, numbers=range(1), place=str(tmp_path / "00000"))
+
+
+def test_whoever_is_first_has_made_a_folder(tmp_path):
+    with files.making_dir(tmp_path / "a") as late:
+        (late / "x").write_text("late")
+        with files.making_dir(tmp_path / "b") as other:
+            (other / "x").write_text("early")
+        (tmp_path / "b").rename(tmp_path / "a")
+    assert (tmp_path / "a" / "x").read_text() == "early"
+    assert [path.name for path in tmp_path.iterdir()] == ["a"]
+    with pytest.raises(RuntimeError), files.making_dir(tmp_path / "c"):
+        raise RuntimeError
+    assert not (tmp_path / "c").exists()
