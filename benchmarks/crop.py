@@ -2,8 +2,9 @@
 
     python -m benchmarks.crop [--faces 2000] [--rounds 5] [--side 250] [--workers 1]
 
-Photographs are blurred noise of `side` x `side` pixels with five points each, crops are aligned, 112 px. Alone
-means: OpenCV's three calls on bytes that lie in memory, in as many threads. Rounds take turns; medians. Aim: 0.8.
+Photographs are blurred noise of `side` x `side` pixels with five points each, crops are aligned, 112 px.
+Alone means: OpenCV's calls on bytes that lie in memory, in as many threads. Rounds take turns; medians.
+Aim: 0.8.
 """
 
 from __future__ import annotations
