@@ -26,6 +26,7 @@ from pipeline import files, guard, runtime
 
 Submit = Callable[[range, Path], Callable[[], None]]  # begins a shard; what it gives waits for its end
 ANSWER, JOIN = 20.0, 60.0  # seconds that a scheduler has to answer, and a first worker to join it
+HOW = "start scheduler and workers in the project's folder, with PYTHONPATH=. and the project's libraries"
 KEPT = "finished shards are kept, a new run goes on from there"
 
 
@@ -138,10 +139,29 @@ def _client(address: str) -> Any:
         raise ShardError(f"{where}: no Dask scheduler answers there ({error})") from error
     try:
         client.wait_for_workers(1, timeout=JOIN)
+        _check(client, where)
     except TimeoutError as error:
         client.close()
         raise ShardError(f"{where}: the scheduler has no worker after {JOIN:.0f} s") from error
+    except ShardError:
+        client.close()
+        raise
     return client
+
+
+def _check(client: Any, where: str) -> None:
+    """Raise where the project can't be imported: a worker that can't would let its shards wait for ever."""
+
+    def known() -> bool:  # sent by value, as a function inside another one is
+        import importlib.util
+
+        return importlib.util.find_spec("pipeline") is not None
+
+    strangers = [name for name, knows in client.run(known).items() if not knows]
+    if not client.run_on_scheduler(known):
+        strangers.append("the scheduler")
+    if strangers:
+        raise ShardError(f"{where}: {', '.join(sorted(strangers))} can't import the project: {HOW}")
 
 
 def _wait(future: Any, place: Path, address: str) -> None:
@@ -155,9 +175,6 @@ def _wait(future: Any, place: Path, address: str) -> None:
         raise ShardError(f"{what} was given up, several workers died of it (memory?); {KEPT}") from error
     except (CancelledError, FutureCancelledError) as error:
         raise ShardError(f"{what} was lost, the scheduler is gone; {KEPT}") from error
-    except ModuleNotFoundError as error:
-        how = "start workers in the project's folder with PYTHONPATH=. and the project's libraries"
-        raise ShardError(f"{what}: a worker can't import {error.name!r}: {how}") from error
 
 
 _ONE = Lock()  # a worker with several threads makes one shard at a time all the same

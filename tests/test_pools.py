@@ -103,6 +103,20 @@ def test_no_scheduler_no_worker_and_no_dask_are_told(tmp_path, monkeypatch):
         far(tmp_path, Numbers(), "tcp://127.0.0.1:9")
 
 
+def test_a_cluster_that_can_t_import_the_project_is_told():
+    class Strange:
+        def run(self, known):
+            assert known()
+            return {"tcp://a:1": True, "tcp://b:2": False}
+
+        def run_on_scheduler(self, known):
+            return False
+
+    said = r"x: tcp://b:2, the scheduler can't import the project: start scheduler and workers in the project"
+    with pytest.raises(pools.ShardError, match=said):
+        pools._check(Strange(), "x")
+
+
 @pytest.mark.parametrize(
     ("change", "reason"),
     [
