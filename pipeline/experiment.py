@@ -149,14 +149,16 @@ def _dvc_repro(folder: Path, targets: list[str], env: dict[str, str]) -> None:
 
 
 def table(name: str) -> list[dict[str, Any]]:
-    """A row for each evaluated model of each row of the experiment, published numbers beside ours."""
+    """A row for each evaluated model of each row of the experiment, published numbers beside ours.
+
+    `ends` are the intervals of a row's numbers by name.
+    """
     experiment, found = load(name), []
     for row in experiment.rows:
         metrics = WORKSPACES / name / row / "data" / "metrics" / "evaluate"
-        found += [
-            {"row": row, "model": path.stem, **summary.of(json.loads(path.read_text()))}
-            for path in sorted(metrics.glob("*.json"))
-        ]
+        for path in sorted(metrics.glob("*.json")):
+            told = json.loads(path.read_text())
+            found.append({"row": row, "model": path.stem, **summary.of(told), "ends": summary.ends(told)})
         if published := experiment.published.get(row):
             found.append({"row": row, "model": PUBLISHED, **published})
     return found
@@ -175,7 +177,8 @@ def compare(
 ) -> list[dict[str, Any]]:
     """Accuracy of `others` less that of `first` on the same pairs, a line a protocol, over the rows together.
 
-    People of different rows are different people; the interval is that of a vertex bootstrap over them.
+    People of different rows are different people; the interval is that of a vertex bootstrap over them. Then
+    ranks, TPIR and rates of splits, as means over the rows (`paired.drawn`), those that probes suffice for.
     With `fars` a line more for the TAR at each, of one row alone: thresholds are those of the row's models.
     """
     from pipeline.evaluate import paired
@@ -190,8 +193,23 @@ def compare(
     for other in others:
         scores = _scores(name, other, chosen)
         lines = paired.compare(base, scores, fars=fars) + paired.means(base, scores)
-        found += [{"first": first, "second": other, **line} for row in lines for line in _lines(row)]
+        tables = [(_draws(name, first, row), _draws(name, other, row)) for row in chosen]
+        drawn = [row for row in paired.drawn(tables) if row["supported"]]
+        told = [line for row in lines for line in _lines(row)] + [_named(row) for row in drawn]
+        found += [{"first": first, "second": other, **line} for line in told]
     return found
+
+
+def _named(row: dict[str, Any]) -> dict[str, Any]:
+    """A number of searches or splits as a line: no pairs were compared."""
+    return {**row, "protocol": f"{row['protocol']}, {row['measure']}", "pairs": ""}
+
+
+def _draws(name: str, model: str, row: str) -> Any:
+    """Draws of one model's searches and splits in one row; none where it has no such protocol."""
+    from pipeline.evaluate import paired
+
+    return paired.read_draws(WORKSPACES / name / row / "data" / "prepared" / "evaluate" / model)
 
 
 def _lines(row: dict[str, Any]) -> Iterator[dict[str, Any]]:

@@ -106,11 +106,12 @@ def default(field: Any) -> str:
 
 
 def result_table(title: str, rows: Sequence[Mapping[str, Any]]) -> Table:
-    """Rows of numbers: one column for every key that any row has."""
+    """Rows of numbers: one column for every key that any row has, with the interval in the row's `ends`."""
     columns = list(dict.fromkeys(key for row in rows for key, value in row.items() if simple(value)))
     table = folded(*columns, title=title)
     for row in rows:
-        table.add_row(*(cell(row.get(column)) for column in columns))
+        ends = row.get("ends", {})
+        table.add_row(*(cell(row.get(column)) + escape(interval(ends.get(column))) for column in columns))
     return table
 
 
@@ -138,6 +139,10 @@ def difference(row: Mapping[str, Any]) -> str:
     low, high = 100 * row["low"], 100 * row["high"]
     star = " *" if low > 0 or high < 0 else ""
     return escape(f"{100 * row['difference']:+.1f} [{low:.1f}, {high:.1f}]{star}")
+
+
+def interval(ends: tuple[float, float] | None) -> str:
+    return f" [{ends[0]:.1f}, {ends[1]:.1f}]" if ends else ""
 
 
 def simple(value: Any) -> bool:

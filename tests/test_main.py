@@ -111,6 +111,8 @@ def test_results_of_unequal_rows_make_one_table():
     )
     assert [column.header for column in table.columns] == ["row", "accuracy", "note"]
     assert list(table.columns[1].cells) == ["0.5124", ""]
+    (cell,) = result_table("t", [{"accuracy": 97.5, "ends": {"accuracy": (96.04, 98.5)}}]).columns[0].cells
+    assert cell.replace("\\", "") == "97.5 [96.0, 98.5]"
 
 
 def test_differences_are_points_and_starred_where_zero_is_outside():

@@ -104,7 +104,7 @@ class ModelBench:
         return templated.verify(pooled, pairs, fars, bootstrap, SEED)
 
     def search(self, pooled: Pooled, galleries: Mapping[str, pd.DataFrame], asked: Asked) -> Searched:
-        return templated.search(pooled, galleries, asked)
+        return templated.search(pooled, galleries, asked, SEED)
 
     def search_distractors(
         self,
@@ -114,8 +114,9 @@ class ModelBench:
         sizes: Sequence[int],
         ranks: Sequence[int],
         fars: Sequence[float],
+        bootstrap: int = 0,
     ) -> Searched:
-        return templated.among_distractors(pooled, search, sizes, ranks, fars)
+        return templated.among_distractors(pooled, search, sizes, ranks, fars, bootstrap, SEED)
 
     def exhaust(
         self,
@@ -126,11 +127,14 @@ class ModelBench:
         fars: Sequence[float],
         fpirs: Sequence[float],
         rank: int,
+        bootstrap: int = 0,
     ) -> Exhausted:
         ids = self.datasets[dataset].frame(["sample_id"])["sample_id"].tolist()
         unit = vectors.fuse(self.embeddings(dataset), cast(vectors.Flip, flip), ids)
         splits, people = exhaustive.splits(faces, ids)
-        return exhaustive.told(exhaustive.blufr(unit, people, splits, fars, fpirs, rank))
+        return exhaustive.told(
+            exhaustive.blufr(unit, people, splits, fars, fpirs, rank, draws=bootstrap, seed=SEED)
+        )
 
     def size(self) -> dict[str, Any]:
         return cost.size(self.model.recogniser, self.onnx)

@@ -48,6 +48,28 @@ def roc(curves: Mapping[str, Mapping[str, Mapping[str, Sequence[float]]]], path:
     write(figure, path)
 
 
+WAYS = {"in_gallery": "rank", "among_distractors": "distractors, rank 1"}  # what a CMC runs over
+
+
+def cmc(found: Mapping[str, Mapping[str, Mapping[str, Mapping[str, Sequence[Any]]]]], path: Path) -> None:
+    """Share of mates that are found, with the band of its interval: a panel a benchmark and kind of search.
+
+    `found`: benchmark -> kind (`WAYS`) -> list -> at, share, low, high.
+    """
+    panels = [(name, way, lists) for name, ways in found.items() for way, lists in ways.items()]
+    figure, axes_of = grid(1, max(1, len(panels)), 5.0, 4.0)
+    for axes, (benchmark, way, lists) in zip(axes_of[0], panels, strict=False):
+        for name, curve in lists.items():
+            (line,) = axes.plot(curve["at"], curve["share"], marker="o", markersize=3, label=name)
+            low, high = (np.asarray(curve[side], float) for side in ("low", "high"))
+            axes.fill_between(curve["at"], low, high, color=line.get_color(), alpha=0.2, linewidth=0)
+        axes.set(xscale="log", ylim=(None, 1.01), xlabel=WAYS[way], ylabel="mates found", title=benchmark)
+        axes.xaxis.set_major_formatter(lambda value, _: f"{value:,g}")
+        axes.grid(alpha=0.3)
+        axes.legend(loc="best")
+    write(figure, path)
+
+
 def similarity(
     impostors: Mapping[str, Mapping[str, Any]],
     candidates: Mapping[str, Mapping[str, Sequence[int]]],

@@ -20,6 +20,9 @@ FEWEST = 8  # bins of a histogram that are shown
 SIZE = (3.8, 2.6)  # inches at 72 points each: somewhat less than the width of a phone
 
 Point = tuple[float, float | None, float | None]  # value, ends of its interval
+Band = tuple[
+    Sequence[float], Sequence[float], Sequence[float | None], Sequence[float | None]
+]  # x, y, its ends
 Series = Mapping[str, tuple[Sequence[float], Sequence[float]]]  # label -> x, y
 
 
@@ -171,6 +174,31 @@ def roc(curves: Series, name: str, title: str, order: Sequence[str] = ()) -> str
         axes.set_xlim(lowest * 0.9, 1)
         plain_numbers(axes.xaxis)
         axes.set_ylim(top=1.005)
+        legend(axes)
+        return to_svg(axes.figure)
+
+
+def bands(
+    series: Mapping[str, Band],
+    name: str,
+    title: str,
+    x: str,
+    y: str,
+    order: Sequence[str] = (),
+    log: bool = True,
+) -> str:
+    """A line a label with the band of its interval; `log`: of x. A band is drawn where it is known."""
+    hues = colours(series, order)
+    with drawing(name) as axes:
+        for label, (across, up, low, high) in series.items():
+            axes.plot(across, up, label=label, color=hues[label], marker="o", markersize=2.5)
+            known = [k for k in range(len(across)) if low[k] is not None and high[k] is not None]
+            ends = [[side[k] for k in known] for side in (low, high)]
+            axes.fill_between([across[k] for k in known], *ends, color=hues[label], alpha=0.18, linewidth=0)
+        axes.set(title=title, xlabel=x, ylabel=y)
+        if log:
+            axes.set_xscale("log")
+            plain_numbers(axes.xaxis)
         legend(axes)
         return to_svg(axes.figure)
 

@@ -84,28 +84,30 @@ def template_cells(numbers: Mapping[str, Any]) -> Iterator[tuple[Key, Cell]]:
     for name, values in numbers["identification"].items():
         galleries = list(values["galleries"].values())
         title = f"{words(name)}, {len(galleries)} galler{'y' if len(galleries) == 1 else 'ies'}"
-        measure, cell = ranked(values["mean"]["cmc"])
+        measure, cell = ranked(values["mean"]["cmc"], *ends_of(values["mean"]))
         yield (title, measure, ""), cell
         for place, tpir in enumerate(values["mean"]["tpir"]):
             each = [gallery["tpir"][place] for gallery in galleries if gallery["tpir"]]
             remarks = few(all(one["supported"] for one in each), "probes")
-            yield (title, "TPIR at FPIR", f"{tpir['fpir']:g}"), Cell(tpir["tpir"], remarks=remarks)
+            cell = Cell(tpir["tpir"], tpir.get("low"), tpir.get("high"), remarks)
+            yield (title, "TPIR at FPIR", f"{tpir['fpir']:g}"), cell
 
 
 def search_cells(numbers: Mapping[str, Any]) -> Iterator[tuple[Key, Cell]]:
     """Of one model on one benchmark."""
     for name, ways in numbers["lists"].items():
         for row in ways.get("among_distractors", {}).get("cmc", []):
-            cmc = {key: share for key, share in row.items() if key != "distractors"}
-            measure, cell = ranked(cmc)
+            cmc = {key: share for key, share in row.items() if key.startswith("rank_")}
+            measure, cell = ranked(cmc, row.get("low", {}), row.get("high", {}))
             yield (words(name), f"{measure},", f"{row['distractors']:,} distractors"), cell
         if "in_gallery" in ways:
             found = ways["in_gallery"]
-            measure, cell = ranked(found["cmc"])
+            measure, cell = ranked(found["cmc"], *ends_of(found))
             yield (words(name), f"{measure},", f"gallery of {found['gallery']:,}"), cell
             for tpir in found["tpir"]:
                 key = words(name), f"TPIR{found['open_rank']} at FPIR", f"{tpir['fpir']:g}"
-                yield key, Cell(tpir["tpir"], remarks=few(tpir["supported"], "probes"))
+                remarks = few(tpir["supported"], "probes")
+                yield key, Cell(tpir["tpir"], tpir.get("low"), tpir.get("high"), remarks)
 
 
 def split_cells(numbers: Mapping[str, Any]) -> Iterator[tuple[Key, Cell]]:
@@ -124,14 +126,22 @@ def _fused(rate: Mapping[str, Any], what: str) -> Cell:
     if rate["mean"] is None:
         return Cell(None)
     made = f"{100 * rate['mean']:.1f} - {100 * rate['std']:.1f}"
-    return Cell(rate["mean_minus_std"], remarks=[made, *few(rate["supported"], what)])
+    remarks = [made, *few(rate["supported"], what)]
+    return Cell(rate["mean_minus_std"], rate.get("low"), rate.get("high"), remarks)
 
 
-def ranked(cmc: Mapping[str, float | None]) -> tuple[str, Cell]:
+def ends_of(numbers: Mapping[str, Any]) -> tuple[Mapping[str, Any], Mapping[str, Any]]:
+    """Where the intervals of a CMC begin and end."""
+    return numbers.get("cmc_low", {}), numbers.get("cmc_high", {})
+
+
+def ranked(
+    cmc: Mapping[str, float | None], low: Mapping[str, Any], high: Mapping[str, Any]
+) -> tuple[str, Cell]:
     """The first rank of a CMC as a measure and its cell, the other ranks as remarks."""
     (first, share), *others = sorted(cmc.items(), key=lambda item: int(item[0].removeprefix("rank_")))
     rest = [f"{words(name)}: {100 * value:.1f}" for name, value in others if value is not None]
-    return words(first), Cell(share, remarks=rest)
+    return words(first), Cell(share, low.get(first), high.get(first), rest)
 
 
 def words(name: str) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from pipeline.report import datasets, fairness, html, identification, overlap, results, sections
+from pipeline.report import datasets, fairness, html, identification, overlap, ranks, results, sections
 from pipeline.report.gather import Results
 
 SETTINGS = ("pairs", "templates", "searches", "blufr", "fairness")  # protocols whose settings are shown
@@ -30,6 +30,7 @@ def build(data: Path, params: Mapping[str, Any]) -> str:
             "table": table,
             "accuracy": results.accuracy_chart(found, table) if table else None,
             "rocs": list(results.roc_charts(found)),
+            "cmcs": list(ranks.charts(found)),
             "verified": results.verified(found),
             "differences": results.differences(found),
             "not_auditable": results.not_auditable(found),

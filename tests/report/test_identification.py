@@ -21,7 +21,9 @@ def tar(far: float, value: float | None) -> dict[str, Any]:
 
 def gallery(share: float, supported: bool = True) -> dict[str, Any]:
     tpir = {"fpir": 0.1, "tpir": share / 2, "supported": supported}
+    ends = {"cmc_low": {"rank_1": share - 0.2, "rank_10": None}, "cmc_high": {"rank_1": share + 0.2}}
     return {
+        **ends,
         "gallery": 1234,
         "cmc": {"rank_1": share, "rank_10": share + 0.1},
         "tpir": [tpir],
@@ -85,6 +87,8 @@ def test_searches(results: Results) -> None:
         ("far", "rank 1, 10 distractors"),
         ("far", "rank 1, 10,000 distractors"),
     ]
+    camera = table.lines[0][2]["student"]
+    assert (camera.low, camera.high) == pytest.approx((0.4, 0.8))
     assert [cells["alone"].value for _, _, cells in table.lines] == pytest.approx([0.5, 0.25, 0.4999, 0.4])
 
 
