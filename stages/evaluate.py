@@ -40,6 +40,8 @@ def main(run: stage.Run) -> None:
                 if result.cmc:
                     files.write_json(out / f"{protocol}_cmc.json", result.cmc)
                     figures.cmc(result.cmc, out / f"{protocol}_cmc.png")
+                if protocol == "fairness" and result.tables:
+                    figures.errors(result.metrics["benchmarks"], out / "errors.png")
                 progress.advance()
                 if protocol == "pairs" and result.tables:
                     verification.draw(out, result.tables["scores"], result.curves, bench.datasets)

@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from pipeline import sharpness
 from pipeline.evaluate import cost, curves, embed, exhaustive, fairness, intervals, scored, templated, vectors
 from pipeline.evaluate.folds import contiguous_folds
 from pipeline.loader import Faces
@@ -77,7 +78,13 @@ class ModelBench:
 
     def attributes(self, dataset: str) -> pd.DataFrame | None:
         path = self.described.get(dataset)
-        return None if path is None else read_parquet(path / "annotations.parquet").set_index("sample_id")
+        if path is None:
+            return None
+        found = read_parquet(path / "annotations.parquet").set_index("sample_id")
+        data = self.datasets[dataset]
+        known = data.frame(["sample_id", "age"]).set_index("sample_id")
+        known["sharpness"] = [sharpness.variance(data.image(row)) for row in range(len(known))]
+        return found.join(known)
 
     def cohorts(
         self,
@@ -88,8 +95,10 @@ class ModelBench:
         far: float,
         yaw_edges: Sequence[float],
         bootstrap: int,
+        age_edges: Sequence[float] = (),
     ) -> tuple[dict[str, Any], pd.DataFrame]:
-        return fairness.measured(scored, described, attributes, far, yaw_edges, bootstrap, SEED)
+        settings = far, yaw_edges, bootstrap, SEED, age_edges
+        return fairness.measured(scored, described, attributes, *settings)
 
     def pool(self, dataset: str, members: pd.DataFrame, *, flip: str, keep_norm: bool) -> Pooled:
         ids = self.datasets[dataset].frame(["sample_id"])["sample_id"]

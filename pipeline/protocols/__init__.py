@@ -109,7 +109,10 @@ class Bench(Interface):
         ...
 
     def attributes(self, dataset: str) -> pd.DataFrame | None:
-        """Codes and degrees of `pipeline.annotators.COLUMNS` by sample id; None where nobody described it."""
+        """Codes and degrees of `pipeline.annotators.COLUMNS`, age and `pipeline.sharpness`, by sample id.
+
+        None where nobody described it.
+        """
         ...
 
     def cohorts(
@@ -121,6 +124,7 @@ class Bench(Interface):
         far: float,
         yaw_edges: Sequence[float],
         bootstrap: int,
+        age_edges: Sequence[float] = (),
     ) -> tuple[dict[str, Any], pd.DataFrame]:
         """Errors of cohorts of `Verified.scores`, and false matches between every two cohorts."""
         ...

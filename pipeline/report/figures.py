@@ -203,6 +203,33 @@ def bands(
         return to_svg(axes.figure)
 
 
+def binned(
+    series: Mapping[str, Mapping[str, Point]],
+    name: str,
+    title: str,
+    x: str,
+    y: str,
+    order: Sequence[str] = (),
+) -> str:
+    """Values with intervals over bins: label -> bin -> point, labels side by side within a bin."""
+    hues = colours(series, order)
+    bins = list(dict.fromkeys(bin_ for points in series.values() for bin_ in points))
+    with drawing(name) as axes:
+        for place, (label, points) in enumerate(series.items()):
+            shift = 0.5 * ((place + 0.5) / len(series) - 0.5)
+            for bin_, (value, low, high) in points.items():
+                at = bins.index(bin_) + shift
+                if low is not None and high is not None:
+                    axes.plot([at, at], [low, high], color=hues[label], linewidth=1.6)
+                axes.plot([at], [value], "o", color=hues[label], markersize=3.5, label=label)
+        axes.set_xticks(range(len(bins)), bins, rotation=30, ha="right")
+        axes.set(title=title, xlabel=x, ylabel=y)
+        axes.set_ylim(bottom=0)
+        axes.grid(visible=False, axis="x")
+        legend(axes)
+        return to_svg(axes.figure)
+
+
 def trade(models: Mapping[str, tuple[float, float, float]], name: str, title: str, x: str) -> str:
     """Accuracy over time. Models: label -> time, accuracy in percent, parameters (the mark's area)."""
     hues = colours(models)

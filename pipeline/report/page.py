@@ -6,7 +6,17 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from pipeline.report import datasets, fairness, html, identification, overlap, ranks, results, sections
+from pipeline.report import (
+    datasets,
+    errors,
+    fairness,
+    html,
+    identification,
+    overlap,
+    ranks,
+    results,
+    sections,
+)
 from pipeline.report.gather import Results
 
 SETTINGS = ("pairs", "templates", "searches", "blufr", "fairness")  # protocols whose settings are shown
@@ -38,6 +48,7 @@ def build(data: Path, params: Mapping[str, Any]) -> str:
             "searches": identification.searches(found),
             "splits": identification.splits(found),
             "fairness": fairness.tables(found),
+            "error_charts": list(errors.charts(found)),
             "cohort_maps": fairness.maps(found),
             "settings": {name: results.settings(found, name) for name in SETTINGS},
             "clusters": sections.clusters(found),
