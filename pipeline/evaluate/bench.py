@@ -12,7 +12,18 @@ import numpy.typing as npt
 import pandas as pd
 
 from pipeline import sharpness
-from pipeline.evaluate import cost, curves, embed, exhaustive, fairness, intervals, scored, templated, vectors
+from pipeline.evaluate import (
+    classify,
+    cost,
+    curves,
+    embed,
+    exhaustive,
+    fairness,
+    intervals,
+    scored,
+    templated,
+    vectors,
+)
 from pipeline.evaluate.folds import contiguous_folds
 from pipeline.loader import Faces
 from pipeline.model import Model
@@ -144,6 +155,22 @@ class ModelBench:
         return exhaustive.told(
             exhaustive.blufr(unit, people, splits, fars, fpirs, rank, draws=bootstrap, seed=SEED)
         )
+
+    def classify(
+        self, dataset: str, *, tops: Sequence[int], mirrored: bool
+    ) -> tuple[dict[str, Any], pd.DataFrame] | str:
+        head, classes = self.model.head, pd.Index(self.model.classes)
+        if head is None or not len(classes):
+            return "the model has no classifier"
+        frame = self.datasets[dataset].frame(["sample_id", "identity"])
+        label = classes.get_indexer(pd.Index(frame["identity"]))
+        if (label < 0).any():
+            strange = sorted(set(frame["identity"][label < 0].dropna().astype(str)))
+            first = f", {strange[0]!r} is one" if strange else ""
+            return (
+                f"{int((label < 0).sum())} of {len(frame)} images are of none of the model's classes{first}"
+            )
+        return classify.of(head, self.embeddings(dataset), frame["sample_id"], label, classes, tops, mirrored)
 
     def size(self) -> dict[str, Any]:
         return cost.size(self.model.recogniser, self.onnx)

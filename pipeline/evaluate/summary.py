@@ -61,6 +61,9 @@ def numbers(metrics: dict[str, Any]) -> Iterator[Number]:
             if "accuracy" in values:
                 yield Number.of(name, values["accuracy"])
     yield from first_ranks(metrics)
+    for benchmark, found in metrics.get("classification", {}).get("benchmarks", {}).items():
+        for top in found.get("top", [])[:1]:
+            yield Number(f"{benchmark}_top_{top['k']}", top["share"], top["low"], top["high"])
 
 
 def first_ranks(metrics: dict[str, Any]) -> Iterator[Number]:

@@ -170,6 +170,12 @@ class Bench(Interface):
         """All pairs of each split's `faces` (split, role, identity, sample_id), its probes in its gallery."""
         ...
 
+    def classify(
+        self, dataset: str, *, tops: Sequence[int], mirrored: bool
+    ) -> tuple[dict[str, Any], pd.DataFrame] | str:
+        """Top-k of a dataset whose identities are classes, a row an image; a text says why there is none."""
+        ...
+
     def size(self) -> dict[str, Any]:
         """Parameters, FLOPs an image, bytes an embedding."""
         ...

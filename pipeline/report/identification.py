@@ -47,6 +47,11 @@ def splits(results: Results) -> list[Table]:
     return _tables(results, "blufr", split_cells)
 
 
+def classes(results: Results) -> list[Table]:
+    """Top-k and balanced accuracy of images in the classes that a model learnt."""
+    return _tables(results, "classification", class_cells)
+
+
 def _tables(
     results: Results, protocol: str, cells: Callable[[Mapping[str, Any]], Iterator[tuple[Key, Cell]]]
 ) -> list[Table]:
@@ -57,7 +62,7 @@ def _tables(
             lines = found.setdefault(benchmark, {})
             for key, cell in cells(numbers):
                 lines.setdefault(key, {})[model.name] = cell
-    return [_table(benchmark, lines) for benchmark, lines in found.items()]
+    return [_table(benchmark, lines) for benchmark, lines in found.items() if lines]
 
 
 def _table(benchmark: str, lines: Mapping[Key, dict[str, Cell]]) -> Table:
@@ -119,6 +124,15 @@ def split_cells(numbers: Mapping[str, Any]) -> Iterator[tuple[Key, Cell]]:
         for tpir in found["tpir_at_fpir"]:
             measure = "TPIR at FPIR" if found["rank"] == 1 else f"TPIR{found['rank']} at FPIR"
             yield (title, measure, f"{tpir['fpir']:g}"), _fused(tpir, "probes")
+
+
+def class_cells(numbers: Mapping[str, Any]) -> Iterator[tuple[Key, Cell]]:
+    """Of one model on one benchmark; none where it has no classifier, or one of other classes."""
+    if "top" in numbers:
+        title = f"{numbers['images']:,} images, {numbers['classes']} classes"
+        for top in numbers["top"]:
+            yield (title, f"top {top['k']}", ""), Cell(top["share"], top["low"], top["high"])
+        yield (title, "top 1, mean of the classes", ""), Cell(numbers["balanced"])
 
 
 def _fused(rate: Mapping[str, Any], what: str) -> Cell:

@@ -19,7 +19,14 @@ from pipeline.report import (
 )
 from pipeline.report.gather import Results
 
-SETTINGS = ("pairs", "templates", "searches", "blufr", "fairness")  # protocols whose settings are shown
+SETTINGS = (
+    "pairs",
+    "templates",
+    "searches",
+    "blufr",
+    "classification",
+    "fairness",
+)  # protocols whose settings are shown
 
 
 def build(data: Path, params: Mapping[str, Any]) -> str:
@@ -46,6 +53,7 @@ def build(data: Path, params: Mapping[str, Any]) -> str:
             "not_auditable": results.not_auditable(found),
             "templates": identification.templates(found),
             "searches": identification.searches(found),
+            "classified": identification.classes(found),
             "splits": identification.splits(found),
             "fairness": fairness.tables(found),
             "error_charts": list(errors.charts(found)),
