@@ -35,6 +35,15 @@ def show(table: Table) -> None:
     console.print(table)
 
 
+def show_results(
+    title: str, rows: Sequence[Mapping[str, Any]], over_seeds: Sequence[Mapping[str, Any]]
+) -> None:
+    """A table of all rows, then one of what differs by seeds alone, if anything does."""
+    show(result_table(title, rows))
+    if over_seeds:
+        show(seed_table(title, over_seeds))
+
+
 def folded(*heads: str, title: str | None = None) -> Table:
     """A table whose cells are broken into lines where they are too long, never cut."""
     return Table(*(Column(head, overflow="fold") for head in heads), title=title)
@@ -113,6 +122,22 @@ def result_table(title: str, rows: Sequence[Mapping[str, Any]]) -> Table:
         ends = row.get("ends", {})
         table.add_row(*(cell(row.get(column)) + escape(interval(ends.get(column))) for column in columns))
     return table
+
+
+def seed_table(title: str, rows: Sequence[Mapping[str, Any]]) -> Table:
+    """Mean and spread of runs that differ by seeds alone, as `experiment.over_seeds` gives them."""
+    columns = list(dict.fromkeys(key for row in rows for key in row))
+    table = folded(*columns, title=f"{title}: mean and standard deviation over seeds")
+    for row in rows:
+        table.add_row(*(spread(row.get(column), row["runs"]) for column in columns))
+    return table
+
+
+def spread(value: Any, runs: int) -> str:
+    if not isinstance(value, Mapping):
+        return cell(value)
+    few = f" of {value['seeds']}" if value["seeds"] < runs else ""
+    return f"{value['mean']:.2f} \N{PLUS-MINUS SIGN} {value['std']:.2f}{few}"
 
 
 def comparison_table(title: str, rows: Sequence[Mapping[str, Any]]) -> Table:
