@@ -133,20 +133,21 @@ def run(
 ) -> None:
     """Run an experiment: each row in a workspace of its own, published numbers beside ours."""
     from pipeline import experiment
-    from pipeline.listing import result_table, show
+    from pipeline.listing import show_results
 
     try:
-        show(result_table(name, experiment.run(name, rows or None)))
+        found = experiment.run(name, rows or None)
     except experiment.ExperimentError as error:
         log.error("%s", error)
         raise typer.Exit(2) from error
+    show_results(name, found, experiment.over_seeds(found))
 
 
 @app.command(epilog=example("table worlds"))
 def table(name: Annotated[str, typer.Argument(help="experiments/NAME.yaml")]) -> None:
-    """Show what an experiment's rows have measured so far."""
+    """Show what an experiment's rows have measured so far, and means of those that differ by seeds alone."""
     from pipeline import experiment
-    from pipeline.listing import result_table, show
+    from pipeline.listing import show_results
 
     try:
         rows = experiment.table(name)
@@ -154,7 +155,7 @@ def table(name: Annotated[str, typer.Argument(help="experiments/NAME.yaml")]) ->
         log.error("%s", error)
         raise typer.Exit(2) from error
     if rows:
-        show(result_table(name, rows))
+        show_results(name, rows, experiment.over_seeds(rows))
     if all(row["model"] == experiment.PUBLISHED for row in rows):
         log.info("%s has no runs yet; to make them: python -m pipeline run %s", name, name)
 

@@ -21,7 +21,7 @@ from typing import Any
 import yaml
 
 from pipeline import files, guard, journal, params, plugin
-from pipeline.evaluate import summary
+from pipeline.evaluate import seeds, summary
 from pipeline.params.rows import FOLDER, Experiment, ExperimentError, apply, read
 
 log = logging.getLogger(__name__)
@@ -149,16 +149,52 @@ def _dvc_repro(folder: Path, targets: list[str], env: dict[str, str]) -> None:
 
 
 def table(name: str) -> list[dict[str, Any]]:
-    """A row for each evaluated model of each row of the experiment, published numbers beside ours."""
+    """A row for each evaluated model of each row of the experiment, published numbers beside ours.
+
+    Models stand in the order of `after.evaluate`, columns in that of the published numbers. `ends` are the
+    intervals of a row's numbers by name, `alike` is equal for what differs by seeds alone.
+    """
     experiment, found = load(name), []
-    for row in experiment.rows:
-        metrics = WORKSPACES / name / row / "data" / "metrics" / "evaluate"
-        found += [
-            {"row": row, "model": path.stem, **summary.of(json.loads(path.read_text()))}
-            for path in sorted(metrics.glob("*.json"))
-        ]
+    columns = list(dict.fromkeys(key for row in experiment.published.values() for key in row))
+    for row, changes in experiment.rows.items():
+        values, models = _params(name, row), {}
+        for path in (WORKSPACES / name / row / "data" / "metrics" / "evaluate").glob("*.json"):
+            models[path.stem] = json.loads(path.read_text())
+        order = [each for each in values.get("after", {}).get("evaluate", []) if each in models]
+        for model in dict.fromkeys([*order, *sorted(models)]):
+            shown = summary.of(models[model])
+            ordered = {key: shown[key] for key in columns if key in shown} | shown
+            alike = seeds.same_but_seeds(changes, _entry(values, model))
+            told = {"ends": summary.ends(models[model]), "alike": [alike]}
+            found.append({"row": row, "model": model, **ordered, **told})
         if published := experiment.published.get(row):
             found.append({"row": row, "model": PUBLISHED, **published})
+    return found
+
+
+def _params(name: str, row: str) -> dict[str, Any]:
+    """What a row ran with; nothing where it did not run."""
+    path = WORKSPACES / name / row / "params.yaml"
+    return dict(yaml.safe_load(path.read_text())) if path.exists() else {}
+
+
+def _entry(values: dict[str, Any], model: str) -> Any:
+    """A model's settings, its name where they are not known."""
+    kinds = ("foreign", "train", "distill")
+    return next((values[kind][model] for kind in kinds if model in (values.get(kind) or {})), model)
+
+
+def over_seeds(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Rows of `table` that differ by seeds alone, as one: mean and spread; what stands alone is left out."""
+    groups: dict[str, list[dict[str, Any]]] = {}
+    for row in rows:
+        if row["model"] != PUBLISHED:
+            groups.setdefault(row["alike"][0], []).append(row)
+    found = []
+    for group in (group for group in groups.values() if len(group) > 1):
+        names = {key: ", ".join(dict.fromkeys(row[key] for row in group)) for key in ("row", "model")}
+        left = [{k: v for k, v in row.items() if k not in ("row", "model", "ends", "alike")} for row in group]
+        found.append({**names, "runs": len(group), **seeds.aggregate(left)})
     return found
 
 
@@ -175,7 +211,8 @@ def compare(
 ) -> list[dict[str, Any]]:
     """Accuracy of `others` less that of `first` on the same pairs, a line a protocol, over the rows together.
 
-    People of different rows are different people; the interval is that of a vertex bootstrap over them.
+    People of different rows are different people; the interval is that of a vertex bootstrap over them. Then
+    ranks, TPIR and rates of splits, as means over the rows (`paired.drawn`), those that probes suffice for.
     With `fars` a line more for the TAR at each, of one row alone: thresholds are those of the row's models.
     """
     from pipeline.evaluate import paired
@@ -190,8 +227,23 @@ def compare(
     for other in others:
         scores = _scores(name, other, chosen)
         lines = paired.compare(base, scores, fars=fars) + paired.means(base, scores)
-        found += [{"first": first, "second": other, **line} for row in lines for line in _lines(row)]
+        tables = [(_draws(name, first, row), _draws(name, other, row)) for row in chosen]
+        drawn = [row for row in paired.drawn(tables) if row["supported"]]
+        told = [line for row in lines for line in _lines(row)] + [_named(row) for row in drawn]
+        found += [{"first": first, "second": other, **line} for line in told]
     return found
+
+
+def _named(row: dict[str, Any]) -> dict[str, Any]:
+    """A number of searches or splits as a line: no pairs were compared."""
+    return {**row, "protocol": f"{row['protocol']}, {row['measure']}", "pairs": ""}
+
+
+def _draws(name: str, model: str, row: str) -> Any:
+    """Draws of one model's searches and splits in one row; none where it has no such protocol."""
+    from pipeline.evaluate import paired
+
+    return paired.read_draws(WORKSPACES / name / row / "data" / "prepared" / "evaluate" / model)
 
 
 def _lines(row: dict[str, Any]) -> Iterator[dict[str, Any]]:

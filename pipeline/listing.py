@@ -35,6 +35,15 @@ def show(table: Table) -> None:
     console.print(table)
 
 
+def show_results(
+    title: str, rows: Sequence[Mapping[str, Any]], over_seeds: Sequence[Mapping[str, Any]]
+) -> None:
+    """A table of all rows, then one of what differs by seeds alone, if anything does."""
+    show(result_table(title, rows))
+    if over_seeds:
+        show(seed_table(title, over_seeds))
+
+
 def folded(*heads: str, title: str | None = None) -> Table:
     """A table whose cells are broken into lines where they are too long, never cut."""
     return Table(*(Column(head, overflow="fold") for head in heads), title=title)
@@ -106,12 +115,29 @@ def default(field: Any) -> str:
 
 
 def result_table(title: str, rows: Sequence[Mapping[str, Any]]) -> Table:
-    """Rows of numbers: one column for every key that any row has."""
+    """Rows of numbers: one column for every key that any row has, with the interval in the row's `ends`."""
     columns = list(dict.fromkeys(key for row in rows for key, value in row.items() if simple(value)))
     table = folded(*columns, title=title)
     for row in rows:
-        table.add_row(*(cell(row.get(column)) for column in columns))
+        ends = row.get("ends", {})
+        table.add_row(*(cell(row.get(column)) + escape(interval(ends.get(column))) for column in columns))
     return table
+
+
+def seed_table(title: str, rows: Sequence[Mapping[str, Any]]) -> Table:
+    """Mean and spread of runs that differ by seeds alone, as `experiment.over_seeds` gives them."""
+    columns = list(dict.fromkeys(key for row in rows for key in row))
+    table = folded(*columns, title=f"{title}: mean and standard deviation over seeds")
+    for row in rows:
+        table.add_row(*(spread(row.get(column), row["runs"]) for column in columns))
+    return table
+
+
+def spread(value: Any, runs: int) -> str:
+    if not isinstance(value, Mapping):
+        return cell(value)
+    few = f" of {value['seeds']}" if value["seeds"] < runs else ""
+    return f"{value['mean']:.2f} \N{PLUS-MINUS SIGN} {value['std']:.2f}{few}"
 
 
 def comparison_table(title: str, rows: Sequence[Mapping[str, Any]]) -> Table:
@@ -138,6 +164,10 @@ def difference(row: Mapping[str, Any]) -> str:
     low, high = 100 * row["low"], 100 * row["high"]
     star = " *" if low > 0 or high < 0 else ""
     return escape(f"{100 * row['difference']:+.1f} [{low:.1f}, {high:.1f}]{star}")
+
+
+def interval(ends: tuple[float, float] | None) -> str:
+    return f" [{ends[0]:.1f}, {ends[1]:.1f}]" if ends else ""
 
 
 def simple(value: Any) -> bool:

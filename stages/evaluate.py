@@ -37,6 +37,11 @@ def main(run: stage.Run) -> None:
                 if result.curves:
                     files.write_json(out / f"{protocol}_roc.json", result.curves)
                     figures.roc(result.curves, out / f"{protocol}_roc.png")
+                if result.cmc:
+                    files.write_json(out / f"{protocol}_cmc.json", result.cmc)
+                    figures.cmc(result.cmc, out / f"{protocol}_cmc.png")
+                if protocol == "fairness" and result.tables:
+                    figures.errors(result.metrics["benchmarks"], out / "errors.png")
                 progress.advance()
                 if protocol == "pairs" and result.tables:
                     verification.draw(out, result.tables["scores"], result.curves, bench.datasets)

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from pipeline import model, stage
-from pipeline.evaluate.landmarks import nme
+from pipeline.evaluate.landmarks import nme, told
 from pipeline.landmarks import LandmarkNet
 from pipeline.train import assemble, epochs_of, heatmaps, outcome, schedule
 from pipeline.train.checkpoint import seed_all
@@ -67,8 +67,7 @@ def validator(
     truth, box = faces.points("points68"), faces.points("box").reshape(-1, 4)
 
     def measure(_: int) -> Mapping[str, float]:
-        points = heatmaps.predict(net, faces, spec, run.runtime.device)
-        return {"nme": float(nme(points, truth, box).mean())}
+        return told(nme(heatmaps.predict(net, faces, spec, run.runtime.device), truth, box))
 
     return measure if len(faces) else None
 

@@ -161,3 +161,43 @@ def test_missing_raw_data_is_named(tmp_path, monkeypatch):
     row = experiment.Experiment(title="t", raw={"faces": "nowhere"}, rows={"r": {}})
     with pytest.raises(experiment.ExperimentError, match=r"raw\.faces: nowhere does not exist"):
         experiment.workspace("e", "r", row)
+
+
+def measured(folder, model, front):
+    accuracy = {"mean": front, "low": front - 0.01, "high": front + 0.01}
+    told = {"cost": {"parameters": 7}, "pairs": {"benchmarks": {"b": {"wild": {"accuracy": {"mean": 0.5}}}}}}
+    told["pairs"]["benchmarks"]["b"]["front"] = {"accuracy": accuracy}
+    files.write_json(folder / f"data/metrics/evaluate/{model}.json", told)
+
+
+def test_rows_and_models_that_differ_by_seeds_alone_are_told_as_one(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    rows = {"s1": {"world_seed": 1}, "s2": {"world_seed": 2}, "other": {"world_seed": 3, "size": "smoke"}}
+    loaded = experiment.Experiment(title="t", rows=rows, published={"s1": {"front": 99.0}})
+    monkeypatch.setattr(experiment, "load", lambda name: loaded)
+    nets = {"alone": {"lr": 1, "seed": 1}, "again": {"lr": 1, "seed": 2}, "wide": {"lr": 2, "seed": 1}}
+    for row, front in (("s1", 0.9), ("s2", 0.92), ("other", 0.5)):
+        folder = experiment.WORKSPACES / "e" / row
+        for model, gain in (("alone", 0.0), ("again", 0.01), ("wide", 0.05)):
+            measured(folder, model, front + gain)
+        values = {"train": nets, "after": {"evaluate": ["wide", "alone", "again"]}}
+        (folder / "params.yaml").write_text(yaml.safe_dump(values))
+    table = experiment.table("e")
+    assert [row["model"] for row in table[:4]] == ["wide", "alone", "again", "published"]
+    assert list(table[0])[2] == "front"  # the published number's column comes first
+    assert table[0]["ends"]["front"] == (94.0, 96.0)
+    wide, nets_alike, last = experiment.over_seeds(table)
+    assert (wide["row"], wide["model"], wide["runs"]) == ("s1, s2", "wide", 2)
+    assert wide["front"] == pytest.approx({"mean": 96.0, "std": 2**0.5, "seeds": 2})
+    assert (nets_alike["model"], nets_alike["runs"]) == ("alone, again", 4)
+    assert (last["row"], last["runs"]) == ("other", 2)
+    assert wide["parameters"] == 7
+
+
+def test_without_seeds_there_is_no_second_table(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    rows = {"a": {"size": "smoke"}, "b": {"size": "demo"}}
+    monkeypatch.setattr(experiment, "load", lambda name: experiment.Experiment(title="t", rows=rows))
+    for row in rows:
+        measured(experiment.WORKSPACES / "e" / row, "alone", 0.9)
+    assert experiment.over_seeds(experiment.table("e")) == []

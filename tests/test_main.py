@@ -9,7 +9,7 @@ from typer.testing import CliRunner
 
 from pipeline import experiment, plugin
 from pipeline.__main__ import app, parse
-from pipeline.listing import comparison_table, difference, family_table, result_table, type_name
+from pipeline.listing import comparison_table, difference, family_table, result_table, seed_table, type_name
 from pipeline.params.schema import Dataset
 
 ROOT = Path(__file__).parent.parent
@@ -111,6 +111,16 @@ def test_results_of_unequal_rows_make_one_table():
     )
     assert [column.header for column in table.columns] == ["row", "accuracy", "note"]
     assert list(table.columns[1].cells) == ["0.5124", ""]
+    (cell,) = result_table("t", [{"accuracy": 97.5, "ends": {"accuracy": (96.04, 98.5)}}]).columns[0].cells
+    assert cell.replace("\\", "") == "97.5 [96.0, 98.5]"
+
+
+def test_runs_over_seeds_are_told_with_their_spread():
+    row = {"row": "a, b", "model": "alone", "runs": 3, "front": {"mean": 91.234, "std": 1.5, "seeds": 3}}
+    few = {**row, "front": {"mean": 91.0, "std": 1.0, "seeds": 2}}
+    table = seed_table("t", [row, few])
+    assert [column.header for column in table.columns] == ["row", "model", "runs", "front"]
+    assert list(table.columns[3].cells) == ["91.23 ± 1.50", "91.00 ± 1.00 of 2"]
 
 
 def test_differences_are_points_and_starred_where_zero_is_outside():

@@ -11,7 +11,19 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from pipeline.evaluate import cost, curves, embed, exhaustive, fairness, intervals, scored, templated, vectors
+from pipeline import sharpness
+from pipeline.evaluate import (
+    classify,
+    cost,
+    curves,
+    embed,
+    exhaustive,
+    fairness,
+    intervals,
+    scored,
+    templated,
+    vectors,
+)
 from pipeline.evaluate.folds import contiguous_folds
 from pipeline.loader import Faces
 from pipeline.model import Model
@@ -77,7 +89,13 @@ class ModelBench:
 
     def attributes(self, dataset: str) -> pd.DataFrame | None:
         path = self.described.get(dataset)
-        return None if path is None else read_parquet(path / "annotations.parquet").set_index("sample_id")
+        if path is None:
+            return None
+        found = read_parquet(path / "annotations.parquet").set_index("sample_id")
+        data = self.datasets[dataset]
+        known = data.frame(["sample_id", "age"]).set_index("sample_id")
+        known["sharpness"] = [sharpness.variance(data.image(row)) for row in range(len(known))]
+        return found.join(known)
 
     def cohorts(
         self,
@@ -88,8 +106,10 @@ class ModelBench:
         far: float,
         yaw_edges: Sequence[float],
         bootstrap: int,
+        age_edges: Sequence[float] = (),
     ) -> tuple[dict[str, Any], pd.DataFrame]:
-        return fairness.measured(scored, described, attributes, far, yaw_edges, bootstrap, SEED)
+        settings = far, yaw_edges, bootstrap, SEED, age_edges
+        return fairness.measured(scored, described, attributes, *settings)
 
     def pool(self, dataset: str, members: pd.DataFrame, *, flip: str, keep_norm: bool) -> Pooled:
         ids = self.datasets[dataset].frame(["sample_id"])["sample_id"]
@@ -104,7 +124,7 @@ class ModelBench:
         return templated.verify(pooled, pairs, fars, bootstrap, SEED)
 
     def search(self, pooled: Pooled, galleries: Mapping[str, pd.DataFrame], asked: Asked) -> Searched:
-        return templated.search(pooled, galleries, asked)
+        return templated.search(pooled, galleries, asked, SEED)
 
     def search_distractors(
         self,
@@ -114,8 +134,9 @@ class ModelBench:
         sizes: Sequence[int],
         ranks: Sequence[int],
         fars: Sequence[float],
+        bootstrap: int = 0,
     ) -> Searched:
-        return templated.among_distractors(pooled, search, sizes, ranks, fars)
+        return templated.among_distractors(pooled, search, sizes, ranks, fars, bootstrap, SEED)
 
     def exhaust(
         self,
@@ -126,11 +147,30 @@ class ModelBench:
         fars: Sequence[float],
         fpirs: Sequence[float],
         rank: int,
+        bootstrap: int = 0,
     ) -> Exhausted:
         ids = self.datasets[dataset].frame(["sample_id"])["sample_id"].tolist()
         unit = vectors.fuse(self.embeddings(dataset), cast(vectors.Flip, flip), ids)
         splits, people = exhaustive.splits(faces, ids)
-        return exhaustive.told(exhaustive.blufr(unit, people, splits, fars, fpirs, rank))
+        return exhaustive.told(
+            exhaustive.blufr(unit, people, splits, fars, fpirs, rank, draws=bootstrap, seed=SEED)
+        )
+
+    def classify(
+        self, dataset: str, *, tops: Sequence[int], mirrored: bool
+    ) -> tuple[dict[str, Any], pd.DataFrame] | str:
+        head, classes = self.model.head, pd.Index(self.model.classes)
+        if head is None or not len(classes):
+            return "the model has no classifier"
+        frame = self.datasets[dataset].frame(["sample_id", "identity"])
+        label = classes.get_indexer(pd.Index(frame["identity"]))
+        if (label < 0).any():
+            strange = sorted(set(frame["identity"][label < 0].dropna().astype(str)))
+            first = f", {strange[0]!r} is one" if strange else ""
+            return (
+                f"{int((label < 0).sum())} of {len(frame)} images are of none of the model's classes{first}"
+            )
+        return classify.of(head, self.embeddings(dataset), frame["sample_id"], label, classes, tops, mirrored)
 
     def size(self) -> dict[str, Any]:
         return cost.size(self.model.recogniser, self.onnx)

@@ -87,7 +87,8 @@ def megaface(
 ) -> dict[str, Any]:
     """CMC at each number of distractors, and TAR at each FAR with as many as the largest of them.
 
-    `rank` is that of every pair (i, j) = (`probe`, `mate`) among all of them; max(ranks) + 1: that or more.
+    `rank` is that of every pair (i, j) = (`probe`, `mate`) among all of them, `ranks` at each number of them;
+    max(ranks) + 1: that or more.
     """
     sizes, depth = sorted(sizes), max(ranks)
     unit = normalise(probes)
@@ -100,16 +101,16 @@ def megaface(
     roc.genuine.keep = roc.genuine.highest.keep = len(genuine)
     roc.genuine.add(genuine[probe < mate])
     cmc: dict[int, dict[int, float]] = {}
-    rank = np.ones(len(probe), np.int64)
+    rank, every = np.ones(len(probe), np.int64), dict[int, npt.NDArray[np.int64]]()
     for seen, scores in _scores(unit, distractors, sizes):
         sought.add(scores)
         roc.impostors.add(scores)
         if seen in sizes:
-            rank = sought.ranks(probe, genuine.astype(np.float64) - TIED)
+            rank = every[seen] = sought.ranks(probe, genuine.astype(np.float64) - TIED)
             cmc[seen] = {int(k): float((rank <= k).mean()) for k in ranks}
     tars = [roc.tar_at_far(far) for far in fars]
     told = {"cmc": cmc, "tar_at_far": tars, "pairs": len(probe), "probes": len(unit)}
-    return {**told, "probe": probe, "mate": mate, "score": genuine, "rank": rank}
+    return {**told, "probe": probe, "mate": mate, "score": genuine, "rank": rank, "ranks": every}
 
 
 def _roc(far: float, impostors: int) -> StreamingRoc:

@@ -21,35 +21,22 @@ import numpy.typing as npt
 import pandas as pd
 from jaxtyping import Float
 
-from pipeline.evaluate import curves, identify
+from pipeline.evaluate import curves, identify, spread
 from pipeline.evaluate.streaming import KEEP, StreamingRoc
+from pipeline.evaluate.tiles import BYTES, sorted_people, tiles
 from pipeline.protocols import Exhausted
-
-BYTES = 64 * 2**20  # of scores of a tile
 
 
 def all_pairs(
     unit: Float[np.ndarray, "n d"], people: npt.NDArray[Any], into: StreamingRoc, size: int = BYTES
 ) -> None:
     """Adds the scores of all pairs of rows; tiles of at most `size` bytes (one score at least)."""
-    code, _ = pd.factorize(np.asarray(people))
-    if (code < 0).any():
-        raise ValueError(f"row {int(np.argmax(code < 0))} has no identity: its pairs are of no kind")
-    if (code[1:] < code[:-1]).any():  # one person's rows together: few tiles hold both kinds
-        order = np.argsort(code, kind="stable")
-        unit, code = unit[order], code[order]
-    side = max(1, int(np.sqrt(size / 4)))
-    for top in range(0, len(unit), side):
-        rows = slice(top, min(top + side, len(unit)))
-        for left in range(top, len(unit), side):
-            columns = slice(left, min(left + side, len(unit)))
-            scores = unit[rows] @ unit[columns].T
-            if code[rows][-1] < code[columns][0]:
-                into.impostors.add(scores)
-                continue
-            same = code[rows][:, None] == code[columns][None]
-            once = np.triu(np.ones(scores.shape, bool), 1) if top == left else np.ones(scores.shape, bool)
-            into.add(scores[once], same[once])
+    unit, code, _ = sorted_people(unit, people)
+    for tile in tiles(unit, code, size):
+        if tile.same is None:
+            into.impostors.add(tile.scores)
+        else:
+            into.add(tile.scores[tile.once], tile.same[tile.once])
 
 
 @dataclass(frozen=True)
@@ -85,24 +72,36 @@ def blufr(
     fpirs: Sequence[float] = (0.01,),
     rank: int = 1,
     keep: int = KEEP,
+    draws: int = 0,
+    seed: int = 0,
 ) -> dict[str, Any]:
     """TAR at each FAR and TPIR at each FPIR: of every split, mean, standard deviation and difference.
 
-    `curve` is the ROC of mean minus standard deviation, at the ends of the streaming ROC's bins.
+    `curve` is the ROC of mean minus standard deviation, at the ends of the streaming ROC's bins; with `draws`
+    each difference has its interval, and `draws` are those of all of them.
     """
     if len(splits) < 2:
         raise ValueError(f"{len(splits)} split: mean minus standard deviation needs two or more")
     people = np.asarray(people)
     each: list[dict[str, Any]] = []
     found: list[curves.Roc] = []
+    drawn = spread.of(
+        people[np.concatenate([split.test for split in splits])], fars, fpirs, rank, draws, seed
+    )
     for split in splits:
         state = StreamingRoc(keep)
         all_pairs(unit[split.test], people[split.test], state)
         found.append(state.curve())
-        each.append({**_verified(state, fars), **_identified(unit, people, split, fpirs, rank)})
+        sought = identify.search(
+            unit[split.probes], people[split.probes], unit[split.gallery], people[split.gallery]
+        )
+        each.append({**_verified(state, fars), **_identified(sought, fpirs, rank)})
+        drawn.add(unit[split.test], people[split.test], state, sought, people[split.probes])
     tars = [{"far": x, **_over(each, "tar_at_far", k, "tar")} for k, x in enumerate(fars)]
     tpirs = [{"fpir": x, **_over(each, "tpir_at_fpir", k, "tpir")} for k, x in enumerate(fpirs)]
-    return {"tar_at_far": tars, "tpir_at_fpir": tpirs, "rank": rank, "splits": each, "curve": _fused(found)}
+    table = drawn.told(tars, tpirs)
+    answer = {"tar_at_far": tars, "tpir_at_fpir": tpirs, "rank": rank, "splits": each}
+    return {**answer, "curve": _fused(found), "draws": table}
 
 
 def _verified(state: StreamingRoc, fars: Sequence[float]) -> dict[str, Any]:
@@ -110,17 +109,8 @@ def _verified(state: StreamingRoc, fars: Sequence[float]) -> dict[str, Any]:
     return {**counts, "tar_at_far": [state.tar_at_far(far) for far in fars]}
 
 
-def _identified(
-    unit: Float[np.ndarray, "n d"],
-    people: npt.NDArray[Any],
-    split: Split,
-    fpirs: Sequence[float],
-    rank: int,
-) -> dict[str, Any]:
+def _identified(found: identify.Found, fpirs: Sequence[float], rank: int) -> dict[str, Any]:
     """The open set of one split."""
-    found = identify.search(
-        unit[split.probes], people[split.probes], unit[split.gallery], people[split.gallery]
-    )
     mated = int(found.mated.sum())
     curve = identify.open_set(found, rank)
     counts = {"gallery": found.gallery, "mated": mated, "non_mated": len(found.rank) - mated}
@@ -153,7 +143,7 @@ def told(found: dict[str, Any]) -> Exhausted:
     counts = ("genuine", "impostors", "gallery", "mated", "non_mated")
     metrics = {key: found[key] for key in ("tar_at_far", "tpir_at_fpir", "rank")}
     metrics |= {"splits": len(each), **{name: [one[name] for one in each] for name in counts}}
-    return Exhausted(metrics, table(each), found["curve"])
+    return Exhausted(metrics, table(each), found["curve"], found["draws"])
 
 
 def table(each: Sequence[dict[str, Any]]) -> pd.DataFrame:

@@ -159,12 +159,13 @@ def measured(
     yaw_edges: Sequence[float],
     draws: int,
     seed: int,
+    age_edges: Sequence[float] = (),
 ) -> tuple[dict[str, Any], pd.DataFrame]:
     """Everything of one list, at the threshold of its TAR at FAR `far`: numbers, and rows of false matches.
 
     `scored`: a, b, same, score, person_a, person_b; `described`: by sample id, codes of `attributes`
-    (negative: unknown) and yaw_degrees. Cohorts go by their codes. Where the impostors can't tell a rate of
-    `far` there is a note alone.
+    (negative: unknown), yaw_degrees and, where they are known, age (years) and sharpness. Cohorts go by their
+    codes. Where the impostors can't tell a rate of `far` there is a note alone.
     """
     scores, same = scored["score"].to_numpy(np.float64), scored["same"].to_numpy(bool)
     people = intervals.Pairs(scored["person_a"].to_numpy(), scored["person_b"].to_numpy(), same)
@@ -179,10 +180,49 @@ def measured(
         table = cohorts(scores, same, a, b, threshold, people, draws, seed)
         found[name] = {"cohorts": told(table), **{rate: _apart(table, rate) for rate in ("fmr", "fnmr")}}
         crossed.append(_crossed(name, *cross_matches(scores, same, a, b, threshold)))
-    apart = np.abs(first["yaw_degrees"].to_numpy() - second["yaw_degrees"].to_numpy())
-    turned = by_bins(scores, same, apart, yaw_edges, threshold, people, draws, seed)
     numbers = {"far": far, "threshold": threshold, "pairs": len(scores), "attributes": found}
-    return {**numbers, "yaw_apart": told(turned)}, pd.concat(crossed, ignore_index=True)
+    for name, (values, edges) in quantities(first, second, yaw_edges, age_edges).items():
+        numbers[name] = told(by_bins(scores, same, values, edges, threshold, people, draws, seed))
+    return numbers, pd.concat(crossed, ignore_index=True)
+
+
+def quantities(
+    first: pd.DataFrame, second: pd.DataFrame, yaw_edges: Sequence[float], age_edges: Sequence[float]
+) -> dict[str, tuple[npt.NDArray[np.float64], Sequence[float]]]:
+    """What pairs are binned by, and the ends of the bins: yaw and age apart, sharpness of the blurrier face.
+
+    Bins of sharpness hold a fifth of the pairs each. A quantity that no pair has is left out, but for yaw.
+    """
+
+    def known(column: str) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+        nothing = pd.Series(np.nan, first.index)
+        a, b = (np.asarray(side.get(column, nothing), np.float64) for side in (first, second))
+        return a, b
+
+    yaws, ages, sharp = (known(column) for column in ("yaw_degrees", "age", "sharpness"))
+    found = {"yaw_apart": (np.abs(yaws[0] - yaws[1]), yaw_edges)}
+    gap, blurrier = np.abs(ages[0] - ages[1]), np.minimum(*sharp)
+    if len(age_edges) > 1 and np.isfinite(gap).any():
+        found["age_gap"] = gap, age_edges
+    edges = fifths(blurrier)
+    if len(edges) > 1:
+        found["sharpness"] = blurrier, edges
+    return found
+
+
+def fifths(values: Float[np.ndarray, " n"]) -> list[float]:
+    """Where each fifth of the values begins, and the last one's end, in three digits; NaN have no place."""
+    values = values[np.isfinite(values)]
+    if not len(values):
+        return []
+    ends = np.quantile(values, np.linspace(0, 1, 6))
+    digit = 10.0 ** (np.floor(np.log10(np.maximum(np.abs(ends), 1e-9))) - 2)
+    rounded = np.round(ends / digit) * digit
+    rounded[0], rounded[-1] = (
+        np.floor(ends[0] / digit[0]) * digit[0],
+        np.ceil(ends[-1] / digit[-1]) * digit[-1],
+    )
+    return [float(f"{edge:.6g}") for edge in np.unique(rounded)]
 
 
 CROSSED = pd.DataFrame(

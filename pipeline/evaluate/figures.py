@@ -48,6 +48,59 @@ def roc(curves: Mapping[str, Mapping[str, Mapping[str, Sequence[float]]]], path:
     write(figure, path)
 
 
+WAYS = {"in_gallery": "rank", "among_distractors": "distractors, rank 1"}  # what a CMC runs over
+
+
+def cmc(found: Mapping[str, Mapping[str, Mapping[str, Mapping[str, Sequence[Any]]]]], path: Path) -> None:
+    """Share of mates that are found, with the band of its interval: a panel a benchmark and kind of search.
+
+    `found`: benchmark -> kind (`WAYS`) -> list -> at, share, low, high.
+    """
+    panels = [(name, way, lists) for name, ways in found.items() for way, lists in ways.items()]
+    figure, axes_of = grid(1, max(1, len(panels)), 5.0, 4.0)
+    for axes, (benchmark, way, lists) in zip(axes_of[0], panels, strict=False):
+        for name, curve in lists.items():
+            (line,) = axes.plot(curve["at"], curve["share"], marker="o", markersize=3, label=name)
+            low, high = (np.asarray(curve[side], float) for side in ("low", "high"))
+            axes.fill_between(curve["at"], low, high, color=line.get_color(), alpha=0.2, linewidth=0)
+        axes.set(xscale="log", ylim=(None, 1.01), xlabel=WAYS[way], ylabel="mates found", title=benchmark)
+        axes.xaxis.set_major_formatter(lambda value, _: f"{value:,g}")
+        axes.grid(alpha=0.3)
+        axes.legend(loc="best")
+    write(figure, path)
+
+
+BINNED = {  # what pairs are binned by, in words
+    "yaw_apart": "yaw apart, degrees",
+    "age_gap": "age gap, years",
+    "sharpness": "sharpness of the blurrier face",
+}
+
+
+def errors(benchmarks: Mapping[str, Mapping[str, Any]], path: Path) -> None:
+    """FNMR at the global threshold over what pairs are binned by, with intervals: a row a benchmark.
+
+    `benchmarks` as the fairness protocol tells them; a bin without genuine pairs has no point.
+    """
+    known = {name: told for name, told in benchmarks.items() if "attributes" in told}
+    figure, panels = grid(max(1, len(known)), len(BINNED), 3.6, 2.8)
+    for row, (benchmark, told) in zip(panels, known.items(), strict=False):
+        for axes, (key, words) in zip(row, BINNED.items(), strict=True):
+            if key not in told:
+                axes.set_axis_off()
+                continue
+            bins = {name: one for name, one in told[key].items() if one["fnmr"] is not None}
+            for at, one in enumerate(bins.values()):
+                ends = one.get("fnmr_low"), one.get("fnmr_high")
+                if None not in ends:
+                    axes.plot([at, at], ends, color="tab:blue", linewidth=2)
+            axes.plot([one["fnmr"] for one in bins.values()], "o", color="tab:blue", markersize=4)
+            axes.set_xticks(range(len(bins)), list(bins), rotation=35, ha="right", fontsize=7)
+            axes.set(xlabel=words, ylabel="FNMR", ylim=(0, None), title=benchmark)
+            axes.grid(alpha=0.3)
+    write(figure, path)
+
+
 def similarity(
     impostors: Mapping[str, Mapping[str, Any]],
     candidates: Mapping[str, Mapping[str, Sequence[int]]],

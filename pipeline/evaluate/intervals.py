@@ -47,10 +47,7 @@ class Pairs:
 
     def drawn(self, draws: int, seed: int, block: int) -> Iterator[npt.NDArray[np.int64]]:
         """Blocks (draws, people) of how often each person is drawn; the same seed gives the same draws."""
-        rng = np.random.default_rng(seed)
-        chance = np.full(self.people, 1 / max(1, self.people))
-        for start in range(0, draws, block):
-            yield rng.multinomial(self.people, chance, size=min(block, draws - start))
+        return drawn(self.people, draws, seed, block)
 
     def weight(
         self, drawn: npt.NDArray[np.int64], rows: npt.NDArray[Any] | slice = slice(None)
@@ -61,12 +58,43 @@ class Pairs:
 
     def weights(self, draws: int, seed: int) -> Iterator[npt.NDArray[np.int64]]:
         """Blocks (draws, pairs) of pair weights."""
-        for drawn in self.drawn(draws, seed, _block(len(self.a))):
+        for drawn in self.drawn(draws, seed, block_of(len(self.a))):
             yield self.weight(drawn)
 
 
-def _block(cells: int) -> int:
+def drawn(people: int, draws: int, seed: int, block: int) -> Iterator[npt.NDArray[np.int64]]:
+    """Blocks (draws, people) of how often each of so many people is drawn."""
+    rng = np.random.default_rng(seed)
+    chance = np.full(people, 1 / max(1, people))
+    for start in range(0, draws, block):
+        yield rng.multinomial(people, chance, size=min(block, draws - start))
+
+
+def block_of(cells: int) -> int:
+    """Draws at a time, of so many numbers each."""
     return max(1, CELLS // max(1, cells))
+
+
+def reached(
+    genuine: Float[np.ndarray, " g"],
+    genuine_weight: npt.NDArray[Any],
+    impostors: Float[np.ndarray, " i"],
+    before: npt.NDArray[Any],
+    allowed: Float[np.ndarray, " draws"],
+    whole: bool,
+) -> Float[np.ndarray, " draws"]:
+    """Weight of the genuine scores that pass where at most `allowed` of the impostors' weight does.
+
+    Both by falling score; `before` is the impostors' weight summed up, (draws, i). NaN where the threshold
+    lies below the impostors given, unless these are all (`whole`).
+    """
+    points = (before <= allowed[:, None]).sum(1)
+    beyond = np.append(-impostors, np.inf if whole else np.nan)[points]  # minus the first one refused
+    accepted = np.searchsorted(-genuine, beyond, "left")
+    total = np.insert(np.cumsum(genuine_weight, 1), 0, 0, 1)
+    found = np.take_along_axis(total, accepted[:, None], 1)[:, 0].astype(np.float64)
+    found[np.isnan(beyond)] = np.nan
+    return found
 
 
 def people(frame: pd.DataFrame, identity: dict[str, str | None]) -> Pairs:
@@ -131,7 +159,7 @@ def _sums_by_people(
         counts = coo_matrix((np.ones(len(a), np.float32), (a, b)), shape=(size, size)).tocsr()
         between.append(counts.toarray() if size <= DENSE else counts)
     parts = []
-    for drawn in pairs.drawn(draws, seed, _block(size)):
+    for drawn in pairs.drawn(draws, seed, block_of(size)):
         weight = drawn.astype(np.float32)
         parts.append(
             [
@@ -177,19 +205,18 @@ def tar_draws(
     answer = np.full((len(fars), draws), np.nan)
     for row, far in enumerate(fars):
         highest, each, whole = _highest_impostors(scores, pairs.same, far)
-        falling = -scores[highest]
         start = 0
-        for drawn in pairs.drawn(draws, seed, _block(len(highest) + len(genuine))):
-            here = slice(start, start + len(drawn))
-            start += len(drawn)
-            allowed = far * impostors[here] + 1e-9
-            points = (np.cumsum(each * pairs.weight(drawn, highest), 1) <= allowed[:, None]).sum(1)
-            beyond = np.append(falling, np.inf if whole else np.nan)[points]  # minus the first one refused
-            accepted = np.searchsorted(-scores[genuine], beyond, "left")
-            total = np.cumsum(drawn[:, pairs.a[genuine]], 1)
-            reached = np.take_along_axis(np.insert(total, 0, 0, 1), accepted[:, None], 1)[:, 0]
-            usable = (total[:, -1] > 0) & (impostors[here] > 0) & ~np.isnan(beyond)
-            answer[row, here][usable] = reached[usable] / total[usable, -1]
+        for weights in pairs.drawn(draws, seed, block_of(len(highest) + len(genuine))):
+            here = slice(start, start + len(weights))
+            start += len(weights)
+            mine = weights[:, pairs.a[genuine]]
+            before = np.cumsum(each * pairs.weight(weights, highest), 1)
+            passed = reached(
+                scores[genuine], mine, scores[highest], before, far * impostors[here] + 1e-9, whole
+            )
+            total = mine.sum(1)
+            usable = (total > 0) & (impostors[here] > 0) & ~np.isnan(passed)
+            answer[row, here][usable] = passed[usable] / total[usable]
     return answer
 
 

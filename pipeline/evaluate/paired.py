@@ -10,6 +10,7 @@ Tables are those of evaluations: KEYS, same, correct, score, person_a and person
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -55,6 +56,44 @@ def means(
             left_out = sum(counts) - 2 * len(part)
             rows.append({"benchmark": benchmark, **_mean(part, draws, seed), "left_out": left_out})
     return rows
+
+
+DRAWN, MATCHED = ["benchmark", "protocol", "measure"], ["key", "people"]
+
+
+def read_draws(folder: Path) -> pd.DataFrame:
+    """The draws of all that an evaluation has searched and split; empty where that is nothing."""
+    paths = [folder / f"{name}_draws.parquet" for name in ("template", "search", "split")]
+    tables = [pd.read_parquet(path) for path in paths if path.exists()]
+    tables = [table for table in tables if len(table)]
+    return pd.concat(tables, ignore_index=True) if tables else pd.DataFrame(columns=[*DRAWN, *MATCHED])
+
+
+def drawn(tables: Sequence[tuple[pd.DataFrame, pd.DataFrame]], seed: int = 0) -> list[dict[str, Any]]:
+    """Second model against first in searches and splits, from tables of draws (`evaluate.resampled`).
+
+    Each of `tables` is of people of its own (a world, a row of an experiment); a number is told where all of
+    them have it, as the mean over them. Draws of other people can't be paired: such a number is left out.
+    """
+    parts, rng = [], np.random.default_rng(seed)
+    for first, second in tables:
+        both = first.merge(second, on=[*DRAWN, *MATCHED], suffixes=("", "_second"))
+        order = rng.permutation(len(both["draws"].iloc[0]) if len(both) else 0)
+        for row in both.to_dict("records"):
+            sampled = np.subtract(row["draws_second"], row["draws"])
+            if len(tables) > 1:
+                sampled = sampled[order]  # worlds of as many people have the same weights else
+            told = {name: row[name] for name in [*DRAWN, "people"]}
+            told |= {"supported": row["supported"] and row["supported_second"], "sampled": sampled}
+            parts.append({**told, "difference": row["value_second"] - row["value"]})
+    answer = []
+    for _, group in pd.DataFrame(parts).groupby(DRAWN, sort=False) if parts else ():
+        if len(group) == len(tables):
+            mean = intervals.tested(float(group["difference"].mean()), np.mean(list(group["sampled"]), 0))
+            told = {name: group[name].iloc[0] for name in DRAWN}
+            counts = {"people": int(group["people"].sum()), "supported": bool(group["supported"].all())}
+            answer.append({**told, **mean, **counts})
+    return answer
 
 
 def _mean(table: pd.DataFrame, draws: int, seed: int) -> dict[str, Any]:

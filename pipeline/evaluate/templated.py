@@ -14,7 +14,7 @@ import numpy.typing as npt
 import pandas as pd
 from jaxtyping import Float
 
-from pipeline.evaluate import curves, distractors, identify, intervals, scored, templates, vectors
+from pipeline.evaluate import curves, distractors, identify, intervals, reported, scored, templates, vectors
 from pipeline.evaluate.streaming import StreamingRoc
 from pipeline.protocols import Asked, Pooled, Searched, Verified
 
@@ -31,7 +31,8 @@ def pool(
     names = pd.Index(first["template"])
     code = names.get_indexer(pd.Index(members["template"]))
     media, _ = pd.factorize(members["media"])
-    made = templates.pool(embeddings, code, media, flip=flip, keep_norm=keep_norm)
+    faces = members["sample_id"].tolist() if "sample_id" in members else None
+    made = templates.pool(embeddings, code, media, flip=flip, keep_norm=keep_norm, names=faces)
     return Pooled(names, first["identity"].to_numpy(object), made.unit)
 
 
@@ -63,25 +64,28 @@ def verify(pooled: Pooled, pairs: pd.DataFrame, fars: Sequence[float], draws: in
     return Verified(metrics, table, scored.thin(curve))
 
 
-def search(pooled: Pooled, galleries: Mapping[str, pd.DataFrame], asked: Asked) -> Searched:
-    """1:N of each list (role, template) and the lists' mean: CMC, TPIR at FPIR.
+def search(pooled: Pooled, galleries: Mapping[str, pd.DataFrame], asked: Asked, seed: int = 0) -> Searched:
+    """1:N of each list (role, template) and the lists' mean: CMC, TPIR at FPIR, with intervals over people.
 
     With `asked.fars` also TAR at FAR of every probe with every entry.
     """
-    answer, tables = {}, []
+    answer, tables, found = {}, [], []
     for name, rows in galleries.items():
         probes, entries = (rows[rows["role"].isin(roles)] for roles in (PROBES, ENROLLED))
         sought, enrolled = pooled.rows(probes["template"]), pooled.rows(entries["template"])
         sides = pooled.unit[sought], pooled.people[sought], pooled.unit[enrolled], pooled.people[enrolled]
-        found = identify.search(*sides)
-        answer[name] = identify.measured(found, asked.ranks, asked.fpirs, asked.open_rank)
+        one = identify.search(*sides)
+        answer[name] = identify.measured(one, asked.ranks, asked.fpirs, asked.open_rank)
         answer[name]["open_rank"] = asked.open_rank
         if asked.fars:
             answer[name]["tar_at_far"] = tar_at_far(*sides, asked.fars)
-        tables.append(_probes(probes, found).assign(gallery=name))
-    mean = _named(identify.mean(list(answer.values()), asked.ranks, asked.fpirs))
-    told = {name: _named(numbers) for name, numbers in answer.items()}
-    return Searched({"galleries": told, "mean": mean}, pd.concat(tables, ignore_index=True))
+        tables.append(_probes(probes, one).assign(gallery=name))
+        found.append((one, pooled.people[sought]))
+    mean = identify.mean(list(answer.values()), asked.ranks, asked.fpirs)
+    curve, draws = reported.searches(found, answer, mean, asked, seed)
+    named = {name: _named(numbers) for name, numbers in answer.items()}
+    metrics = {"galleries": named, "mean": _named(mean)}
+    return Searched(metrics, pd.concat(tables, ignore_index=True), draws, curve)
 
 
 def _probes(probes: pd.DataFrame, found: identify.Found) -> pd.DataFrame:
@@ -91,8 +95,9 @@ def _probes(probes: pd.DataFrame, found: identify.Found) -> pd.DataFrame:
 
 
 def _named(numbers: dict[str, Any]) -> dict[str, Any]:
-    """The CMC with keys that JSON has: rank_1."""
-    return {**numbers, "cmc": {f"rank_{k}": share for k, share in numbers["cmc"].items()}}
+    """The CMC, and the ends of its intervals, with keys that JSON has: rank_1."""
+    ranked = [name for name in ("cmc", "cmc_low", "cmc_high") if name in numbers]
+    return {**numbers, **{name: {f"rank_{k}": v for k, v in numbers[name].items()} for name in ranked}}
 
 
 def tar_at_far(
@@ -114,7 +119,13 @@ def tar_at_far(
 
 
 def among_distractors(
-    pooled: Pooled, rows: pd.DataFrame, sizes: Sequence[int], ranks: Sequence[int], fars: Sequence[float]
+    pooled: Pooled,
+    rows: pd.DataFrame,
+    sizes: Sequence[int],
+    ranks: Sequence[int],
+    fars: Sequence[float],
+    draws: int = 0,
+    seed: int = 0,
 ) -> Searched:
     """MegaFace of one list (role, template): `distractors.megaface`, distractors in the list's order."""
     others = pooled.rows(rows["template"][rows["role"] == "distractor"])
@@ -125,12 +136,10 @@ def among_distractors(
     )
     names = faces.to_numpy(object)
     table = pd.DataFrame({"template": names[found["probe"]], "mate": names[found["mate"]]})
-    cmc = [
-        {"distractors": n, **{f"rank_{k}": share for k, share in cmc.items()}}
-        for n, cmc in found["cmc"].items()
-    ]
-    told = {"pairs": found["pairs"], "probes": found["probes"], "cmc": cmc, "tar_at_far": found["tar_at_far"]}
-    return Searched(told, table.assign(score=found["score"], rank=found["rank"]))
+    curve, sampled = reported.distractors(found, pooled.people[place], ranks, draws, seed)
+    numbers = {key: found[key] for key in ("pairs", "probes")}
+    metrics = {**numbers, "cmc": found["rows"], "tar_at_far": found["tar_at_far"]}
+    return Searched(metrics, table.assign(score=found["score"], rank=found["rank"]), sampled, curve)
 
 
 def _blocks(

@@ -27,6 +27,7 @@ class Result:
     tables: dict[str, pd.DataFrame] = field(default_factory=dict)  # name -> rows
     curves: dict[str, Any] = field(default_factory=dict)  # name -> points, for pictures
     side: dict[str, Any] = field(default_factory=dict)
+    cmc: dict[str, Any] = field(default_factory=dict)  # name -> points of CMCs with their bands
 
 
 @dataclass
@@ -56,29 +57,36 @@ class Pooled:
 
 @dataclass
 class Searched:
-    """What searches give: numbers, and a row a probe (or a probe and its mate)."""
+    """What searches give: numbers, a row a probe (or a probe and its mate), draws of the numbers, CMCs."""
 
     metrics: dict[str, Any]
     probes: pd.DataFrame
+    draws: pd.DataFrame = field(default_factory=pd.DataFrame)
+    cmc: dict[str, list[float | None]] = field(default_factory=dict)  # at, share, low, high
 
 
 @dataclass
 class Exhausted:
-    """What all pairs of a list's splits give: numbers, a row a split and rate, points of the ROC."""
+    """What all pairs of a list's splits give: numbers, a row a split and rate, points of the ROC, draws."""
 
     metrics: dict[str, Any]
     rates: pd.DataFrame
     curve: dict[str, list[float]]
+    draws: pd.DataFrame = field(default_factory=pd.DataFrame)
 
 
 @dataclass(frozen=True)
 class Asked:
-    """Where the curves of a search are read: ranks of the CMC, FPIRs at `open_rank`, FARs in the gallery."""
+    """Where the curves of a search are read: ranks of the CMC, FPIRs at `open_rank`, FARs in the gallery.
+
+    `bootstrap`: draws of the intervals, 0 for none.
+    """
 
     ranks: Sequence[int]
     fpirs: Sequence[float]
     open_rank: int = 1
     fars: Sequence[float] = ()
+    bootstrap: int = 0
 
 
 class Bench(Interface):
@@ -101,7 +109,10 @@ class Bench(Interface):
         ...
 
     def attributes(self, dataset: str) -> pd.DataFrame | None:
-        """Codes and degrees of `pipeline.annotators.COLUMNS` by sample id; None where nobody described it."""
+        """Codes and degrees of `pipeline.annotators.COLUMNS`, age and `pipeline.sharpness`, by sample id.
+
+        None where nobody described it.
+        """
         ...
 
     def cohorts(
@@ -113,6 +124,7 @@ class Bench(Interface):
         far: float,
         yaw_edges: Sequence[float],
         bootstrap: int,
+        age_edges: Sequence[float] = (),
     ) -> tuple[dict[str, Any], pd.DataFrame]:
         """Errors of cohorts of `Verified.scores`, and false matches between every two cohorts."""
         ...
@@ -139,6 +151,7 @@ class Bench(Interface):
         sizes: Sequence[int],
         ranks: Sequence[int],
         fars: Sequence[float],
+        bootstrap: int = 0,
     ) -> Searched:
         """Every face of a list (role, template) that is no distractor, among the first N distractors."""
         ...
@@ -152,8 +165,15 @@ class Bench(Interface):
         fars: Sequence[float],
         fpirs: Sequence[float],
         rank: int,
+        bootstrap: int = 0,
     ) -> Exhausted:
         """All pairs of each split's `faces` (split, role, identity, sample_id), its probes in its gallery."""
+        ...
+
+    def classify(
+        self, dataset: str, *, tops: Sequence[int], mirrored: bool
+    ) -> tuple[dict[str, Any], pd.DataFrame] | str:
+        """Top-k of a dataset whose identities are classes, a row an image; a text says why there is none."""
         ...
 
     def size(self) -> dict[str, Any]:

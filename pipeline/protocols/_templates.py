@@ -184,4 +184,13 @@ def joined(
         for name, rows in part.tables.items():
             tables.setdefault(name, []).append(rows.assign(benchmark=dataset))
     whole = {name: pd.concat(rows, ignore_index=True) for name, rows in tables.items()}
-    return Result(metrics, whole, {dataset: part.curves for dataset, part in parts.items() if part.curves})
+    curves, ranks = (
+        {dataset: getattr(part, kind) for dataset, part in parts.items() if getattr(part, kind)}
+        for kind in ("curves", "cmc")
+    )
+    return Result(metrics, whole, curves, cmc=ranks)
+
+
+def interval(draws: int) -> str | None:
+    """How intervals were made, for a reader; of searches those of probes, given the gallery."""
+    return f"95 %, vertex bootstrap over people, {draws} draws; galleries are not drawn" if draws else None

@@ -36,6 +36,7 @@ class Params(Strict):
     fars: list[Rate] = Field([1e-3, 1e-4, 1e-5], min_length=1)  # false-accept rates over all pairs
     fpirs: list[Rate] = [1e-1, 1e-2]  # false-alarm rates of the open set  # noqa: RUF012
     rank: int = Field(1, ge=1)  # up to which a mate counts as found
+    bootstrap: int = Field(1000, ge=0)  # draws of the intervals, 0 for none
     missing: float = Field(0.01, ge=0, le=1)  # share of a list's faces that may be absent
 
 
@@ -47,6 +48,7 @@ class Blufr:
     fars: list[float]
     fpirs: list[float]
     rank: int
+    bootstrap: int
     missing: float
 
     def evaluate(self, bench: Bench) -> Result:
@@ -56,22 +58,31 @@ class Blufr:
         splits = listed.table(data.lists(), "splits")
         if splits.empty:
             return None
-        result, tables = Result({"lists": {}}), []
+        result, tables, draws = Result({"lists": {}}), [], []
         for name, rows in splits.groupby("protocol", sort=True):
             kept, told = usable(dataset, str(name), rows, data, self.missing)
             found = bench.exhaust(
-                dataset, kept, flip=self.flip, fars=self.fars, fpirs=self.fpirs, rank=self.rank
+                dataset,
+                kept,
+                flip=self.flip,
+                fars=self.fars,
+                fpirs=self.fpirs,
+                rank=self.rank,
+                bootstrap=self.bootstrap,
             )
             result.metrics["lists"][str(name)] = {**found.metrics, **told}
             result.curves[str(name)] = found.curve
             tables.append(found.rates.assign(protocol=str(name)))
+            draws.append(found.draws.assign(protocol=str(name)))
         result.tables["split_rates"] = pd.concat(tables, ignore_index=True)
+        result.tables["split_draws"] = pd.concat(draws, ignore_index=True)
         return result
 
     def settings(self) -> dict[str, Any]:
         """What a reader must know to compare these numbers with others."""
         return {
             **asdict(self),
+            "interval": listed.interval(self.bootstrap),
             "result": "mean over splits minus standard deviation (of a sample)",
             "tar_at_far": "largest TAR with FAR <= x, all pairs of a split",
             "tpir_at_fpir": f"largest TPIR with FPIR <= x, mates up to rank {self.rank}",
@@ -128,5 +139,6 @@ def build(params: Params) -> Blufr:
         fars=sorted(params.fars, reverse=True),
         fpirs=sorted(params.fpirs, reverse=True),
         rank=params.rank,
+        bootstrap=params.bootstrap,
         missing=params.missing,
     )

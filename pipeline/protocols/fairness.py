@@ -2,7 +2,8 @@
 
 The lists of pairs of a benchmark are put together, a pair of several lists counted once; the threshold is the
 lowest at which at most the share `far` of all impostor pairs pass. Then FMR and FNMR of the pairs within each
-cohort, worst against best, false matches between any two cohorts, and both rates over the difference of yaw
+cohort, worst against best, false matches between any two cohorts, and both rates over the difference of yaw,
+over the years between two photographs and over the sharpness of the more blurred of the two, in fifths
 (NIST FRVT part 3, https://doi.org/10.6028/NIST.IR.8280). Attributes are those of the annotate stage; a face
 that lacks one is in no cohort of it. Benchmarks without pairs, or whose faces nobody described, say so.
 """
@@ -30,6 +31,7 @@ class Params(Strict):
     flip: Literal["concat", "sum", "none"] = "concat"  # how an image and its mirror image make one vector
     attributes: list[Attribute] = ["gender", "race", "age_group"]  # noqa: RUF012
     yaw_edges: list[Annotated[float, Field(ge=0, le=180)]] = Field([0, 15, 30, 60, 90, 180], min_length=2)
+    age_edges: list[Annotated[float, Field(ge=0)]] = Field([0, 5, 10, 20, 40, 100], min_length=2)  # years
     bootstrap: int = Field(1000, ge=0)  # draws of the intervals, 0 for none
 
 
@@ -41,6 +43,7 @@ class Fairness:
     flip: str
     attributes: list[str]
     yaw_edges: list[float]
+    age_edges: list[float]
     bootstrap: int
 
     def evaluate(self, bench: Bench) -> Result:
@@ -64,7 +67,13 @@ class Fairness:
     ) -> tuple[dict[str, Any], pd.DataFrame]:
         known = [name for name in self.attributes if name in described]
         return bench.cohorts(
-            scored, described, known, far=self.far, yaw_edges=self.yaw_edges, bootstrap=self.bootstrap
+            scored,
+            described,
+            known,
+            far=self.far,
+            yaw_edges=self.yaw_edges,
+            bootstrap=self.bootstrap,
+            age_edges=self.age_edges,
         )
 
 
@@ -79,5 +88,5 @@ def once(data: Dataset) -> pd.DataFrame:
 
 
 def build(params: Params) -> Fairness:
-    edges = sorted(set(params.yaw_edges))
-    return Fairness(params.far, params.flip, list(params.attributes), edges, params.bootstrap)
+    edges = sorted(set(params.yaw_edges)), sorted(set(params.age_edges))
+    return Fairness(params.far, params.flip, list(params.attributes), *edges, params.bootstrap)

@@ -35,6 +35,7 @@ class Params(Strict):
     fpirs: list[Rate] = [0.3, 0.2, 0.1]  # false-positive identification rates of an open set  # noqa: RUF012
     open_rank: int = Field(20, ge=1)  # up to which a mate counts as found in an open set
     open_fars: list[Rate] = [0.3, 0.1, 0.01, 0.001]  # false-accept rates in a gallery  # noqa: RUF012
+    bootstrap: int = Field(1000, ge=0)  # draws of the intervals, 0 for none
     missing: float = Field(0.01, ge=0, le=1)  # share of a list that may lack a template
 
 
@@ -50,6 +51,7 @@ class Searches:
     fpirs: list[float]
     open_rank: int
     open_fars: list[float]
+    bootstrap: int
     missing: float
 
     def evaluate(self, bench: Bench) -> Result:
@@ -73,6 +75,8 @@ class Searches:
             for way, tested in self._ways(bench, pooled, kept).items():
                 numbers[way] = tested.metrics
                 tables.setdefault(f"search_{way}", []).append(tested.probes.assign(protocol=str(name)))
+                tables.setdefault("search_draws", []).append(tested.draws.assign(protocol=str(name)))
+                result.cmc.setdefault(way, {})[str(name)] = tested.cmc
             result.metrics["lists"][str(name)] = numbers
         result.tables = {name: pd.concat(rows, ignore_index=True) for name, rows in tables.items()}
         return result
@@ -84,13 +88,18 @@ class Searches:
             there = int((search["role"] == "distractor").sum())
             sizes = sorted({size for size in self.distractors if size < there} | {there})
             found["among_distractors"] = bench.search_distractors(
-                pooled, search, sizes=sizes, ranks=self.ranks, fars=self.distractor_fars
+                pooled,
+                search,
+                sizes=sizes,
+                ranks=self.ranks,
+                fars=self.distractor_fars,
+                bootstrap=self.bootstrap,
             )
         if "distractor" not in roles or "unmated" in roles:
-            asked = Asked(self.ranks, self.fpirs, self.open_rank, self.open_fars)
+            asked = Asked(self.ranks, self.fpirs, self.open_rank, self.open_fars, self.bootstrap)
             tested = bench.search(pooled, {"": search}, asked)
             alone = tested.probes.drop(columns="gallery")
-            found["in_gallery"] = Searched(tested.metrics["galleries"][""], alone)
+            found["in_gallery"] = Searched(tested.metrics["galleries"][""], alone, tested.draws, tested.cmc)
         return found
 
     def settings(self) -> dict[str, Any]:
@@ -101,6 +110,7 @@ class Searches:
             "among_distractors": "one mate at a time with the first N distractors, both faces as probe",
             "tar_at_far": "largest TAR with FAR <= x",
             "tpir_at_fpir": f"largest TPIR with FPIR <= x, mates up to rank {self.open_rank}",
+            "interval": listed.interval(self.bootstrap),
         }
 
 
@@ -114,5 +124,6 @@ def build(params: Params) -> Searches:
         fpirs=sorted(params.fpirs, reverse=True),
         open_rank=params.open_rank,
         open_fars=sorted(params.open_fars, reverse=True),
+        bootstrap=params.bootstrap,
         missing=params.missing,
     )

@@ -103,7 +103,7 @@ class Templates:
         result: Result,
     ) -> None:
         """Adds the galleries to the result."""
-        numbers, tables = {}, []
+        numbers, tables, draws = {}, [], []
         for group, galleries in groups.items():
             kept, lost = {}, {}
             for gallery, name in galleries.items():
@@ -111,14 +111,17 @@ class Templates:
                 kept[gallery], lost[gallery] = listed.usable_search(
                     ready.dataset, name, rows, ready.members, self.missing
                 )
-            tested = bench.search(ready.pooled, kept, Asked(self.ranks, self.fpirs))
+            tested = bench.search(ready.pooled, kept, Asked(self.ranks, self.fpirs, bootstrap=self.bootstrap))
             for gallery, told in tested.metrics["galleries"].items():
                 told["missing_entries"] = lost[gallery]
             numbers[group] = tested.metrics
+            draws.append(tested.draws.assign(protocol=group))
+            result.cmc.setdefault("in_gallery", {})[group] = tested.cmc
             tables.append(tested.probes.assign(protocol=tested.probes["gallery"].map(galleries)))
         result.metrics["identification"] = numbers
         if tables:
             result.tables["template_probes"] = pd.concat(tables, ignore_index=True)
+            result.tables["template_draws"] = pd.concat(draws, ignore_index=True)
 
     def settings(self) -> dict[str, Any]:
         """What a reader must know to compare these numbers with others."""
@@ -134,9 +137,7 @@ class Templates:
             "fpirs": self.fpirs,
             "tpir_at_fpir": "largest TPIR with FPIR <= x, mates of rank 1",
             "mean": "over the galleries of a list",
-            "interval": f"95 %, vertex bootstrap over people, {self.bootstrap} draws"
-            if self.bootstrap
-            else None,
+            "interval": listed.interval(self.bootstrap),
             "missing": self.missing,
         }
 

@@ -1,11 +1,4 @@
-"""How blurred faces are: the variance of the Laplacian, on a sample that is the same every time.
-
-    blur     v = mean (L - mean L)^2,   L = grey * [[0, 1, 0], [1, -4, 1], [0, 1, 0]], mirrored at the edge
-
-grey is 0.299 R + 0.587 G + 0.114 B of a crop, 0 to 255. Low is blurred or plain, high is sharp or noisy
-(Pech-Pacheco et al., Diatom autofocusing in brightfield microscopy, https://doi.org/10.1109/ICPR.2000.903548).
-v changes with the size of a crop, so that only crops of one size can be compared.
-"""
+"""How blurred the faces of a dataset are: `pipeline.sharpness` of a sample that is the same every time."""
 
 from __future__ import annotations
 
@@ -13,11 +6,11 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-import cv2
 import numpy as np
 
 from pipeline import records
 from pipeline.report import images
+from pipeline.sharpness import variance
 
 SAMPLE = 2000  # faces that are decoded, spread evenly over the dataset
 EDGES = tuple(base * 10**power for power in range(4) for base in (10, 16, 25, 40, 63))  # where bins begin
@@ -38,12 +31,6 @@ class Sharpness:
         quantiles = {str(q): round(float(np.percentile(values, q)), 2) for q in QUANTILES if len(values)}
         told = {"measured": len(values), "unreadable": self.unreadable, "quantiles": quantiles}
         return {**told, "edges": list(EDGES), "faces": counts.tolist()}
-
-
-def variance(image: records.Image) -> float:
-    """v of an RGB image."""
-    grey = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)
-    return float(cv2.Laplacian(grey, cv2.CV_64F).var())
 
 
 def sample(rows: int) -> list[int]:

@@ -15,6 +15,11 @@ from pipeline.report.identification import Cell, Table, few
 
 ALL = "all"  # the row of every pair, whatever the cohorts
 RATES = {"fmr": "FMR", "fnmr": "FNMR"}
+BINNED = {  # what pairs are binned by, in words and its unit
+    "yaw_apart": ("yaw apart", "°"),
+    "age_gap": ("age gap", " years"),
+    "sharpness": ("sharpness of the blurrier face", ""),
+}
 WORTH_SAYING = 1.1  # the worst cohort's rate by the best one's, from which it is pointed out
 
 
@@ -54,7 +59,7 @@ def name_of(attribute: str, code: str | int) -> str:
 def tables(results: Results) -> list[Table]:
     """Every benchmark that has numbers: cohorts of each attribute, then the difference of yaw."""
     found: dict[str, dict[tuple[str, str], dict[str, Cell]]] = {}
-    for model, benchmark, numbers in _measured(results):
+    for model, benchmark, numbers in measured(results):
         lines = found.setdefault(benchmark, {})
         for key, cell in cells(numbers):
             lines.setdefault(key, {})[model] = cell
@@ -63,7 +68,7 @@ def tables(results: Results) -> list[Table]:
     ]
 
 
-def _measured(results: Results) -> Iterator[tuple[str, str, Mapping[str, Any]]]:
+def measured(results: Results) -> Iterator[tuple[str, str, Mapping[str, Any]]]:
     """(model, benchmark, numbers) of all that was measured."""
     for model in results.evaluated():
         metrics = results.metrics("evaluate", model.name).get("fairness", {})
@@ -83,10 +88,13 @@ def cells(numbers: Mapping[str, Any]) -> Iterator[tuple[tuple[str, str], Cell]]:
                 if code != ALL:
                     cell = _cell(row, rate, _worst(values[rate], code))
                     yield (TITLES[attribute], f"{title}, {name_of(attribute, code)}"), cell
-    for rate, title in RATES.items():
-        for bin_, row in numbers["yaw_apart"].items():
-            degrees = f"{bin_.replace('..', '-')}°" if ".." in bin_ else bin_
-            yield ("yaw apart", f"{title}, {degrees}"), _cell(row, rate, [])
+    for key, (words, unit) in BINNED.items():
+        for rate, title in RATES.items():
+            for bin_, row in numbers.get(key, {}).items():
+                yield (
+                    (words, f"{title}, {bin_.replace('..', '-')}{unit if '..' in bin_ else ''}"),
+                    _cell(row, rate, []),
+                )
 
 
 def _cell(row: Mapping[str, Any], rate: str, remarks: list[str]) -> Cell:
@@ -108,7 +116,7 @@ def _worst(apart: Mapping[str, Any] | None, code: str) -> list[str]:
 def maps(results: Results) -> list[Map]:
     """One a model, benchmark and attribute of more than two cohorts."""
     found = []
-    for model in dict.fromkeys(model for model, _, _ in _measured(results)):
+    for model in dict.fromkeys(model for model, _, _ in measured(results)):
         path = results.path("prepared", "evaluate", model, "cross_matches.parquet")
         if path.exists():
             frame = pd.read_parquet(path)

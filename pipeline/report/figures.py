@@ -20,6 +20,9 @@ FEWEST = 8  # bins of a histogram that are shown
 SIZE = (3.8, 2.6)  # inches at 72 points each: somewhat less than the width of a phone
 
 Point = tuple[float, float | None, float | None]  # value, ends of its interval
+Band = tuple[
+    Sequence[float], Sequence[float], Sequence[float | None], Sequence[float | None]
+]  # x, y, its ends
 Series = Mapping[str, tuple[Sequence[float], Sequence[float]]]  # label -> x, y
 
 
@@ -171,6 +174,58 @@ def roc(curves: Series, name: str, title: str, order: Sequence[str] = ()) -> str
         axes.set_xlim(lowest * 0.9, 1)
         plain_numbers(axes.xaxis)
         axes.set_ylim(top=1.005)
+        legend(axes)
+        return to_svg(axes.figure)
+
+
+def bands(
+    series: Mapping[str, Band],
+    name: str,
+    title: str,
+    x: str,
+    y: str,
+    order: Sequence[str] = (),
+    log: bool = True,
+) -> str:
+    """A line a label with the band of its interval; `log`: of x. A band is drawn where it is known."""
+    hues = colours(series, order)
+    with drawing(name) as axes:
+        for label, (across, up, low, high) in series.items():
+            axes.plot(across, up, label=label, color=hues[label], marker="o", markersize=2.5)
+            known = [k for k in range(len(across)) if low[k] is not None and high[k] is not None]
+            ends = [[side[k] for k in known] for side in (low, high)]
+            axes.fill_between([across[k] for k in known], *ends, color=hues[label], alpha=0.18, linewidth=0)
+        axes.set(title=title, xlabel=x, ylabel=y)
+        if log:
+            axes.set_xscale("log")
+            plain_numbers(axes.xaxis)
+        legend(axes)
+        return to_svg(axes.figure)
+
+
+def binned(
+    series: Mapping[str, Mapping[str, Point]],
+    name: str,
+    title: str,
+    x: str,
+    y: str,
+    order: Sequence[str] = (),
+) -> str:
+    """Values with intervals over bins: label -> bin -> point, labels side by side within a bin."""
+    hues = colours(series, order)
+    bins = list(dict.fromkeys(bin_ for points in series.values() for bin_ in points))
+    with drawing(name) as axes:
+        for place, (label, points) in enumerate(series.items()):
+            shift = 0.5 * ((place + 0.5) / len(series) - 0.5)
+            for bin_, (value, low, high) in points.items():
+                at = bins.index(bin_) + shift
+                if low is not None and high is not None:
+                    axes.plot([at, at], [low, high], color=hues[label], linewidth=1.6)
+                axes.plot([at], [value], "o", color=hues[label], markersize=3.5, label=label)
+        axes.set_xticks(range(len(bins)), bins, rotation=30, ha="right")
+        axes.set(title=title, xlabel=x, ylabel=y)
+        axes.set_ylim(bottom=0)
+        axes.grid(visible=False, axis="x")
         legend(axes)
         return to_svg(axes.figure)
 

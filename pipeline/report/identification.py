@@ -47,6 +47,11 @@ def splits(results: Results) -> list[Table]:
     return _tables(results, "blufr", split_cells)
 
 
+def classes(results: Results) -> list[Table]:
+    """Top-k and balanced accuracy of images in the classes that a model learnt."""
+    return _tables(results, "classification", class_cells)
+
+
 def _tables(
     results: Results, protocol: str, cells: Callable[[Mapping[str, Any]], Iterator[tuple[Key, Cell]]]
 ) -> list[Table]:
@@ -57,7 +62,7 @@ def _tables(
             lines = found.setdefault(benchmark, {})
             for key, cell in cells(numbers):
                 lines.setdefault(key, {})[model.name] = cell
-    return [_table(benchmark, lines) for benchmark, lines in found.items()]
+    return [_table(benchmark, lines) for benchmark, lines in found.items() if lines]
 
 
 def _table(benchmark: str, lines: Mapping[Key, dict[str, Cell]]) -> Table:
@@ -84,28 +89,30 @@ def template_cells(numbers: Mapping[str, Any]) -> Iterator[tuple[Key, Cell]]:
     for name, values in numbers["identification"].items():
         galleries = list(values["galleries"].values())
         title = f"{words(name)}, {len(galleries)} galler{'y' if len(galleries) == 1 else 'ies'}"
-        measure, cell = ranked(values["mean"]["cmc"])
+        measure, cell = ranked(values["mean"]["cmc"], *ends_of(values["mean"]))
         yield (title, measure, ""), cell
         for place, tpir in enumerate(values["mean"]["tpir"]):
             each = [gallery["tpir"][place] for gallery in galleries if gallery["tpir"]]
             remarks = few(all(one["supported"] for one in each), "probes")
-            yield (title, "TPIR at FPIR", f"{tpir['fpir']:g}"), Cell(tpir["tpir"], remarks=remarks)
+            cell = Cell(tpir["tpir"], tpir.get("low"), tpir.get("high"), remarks)
+            yield (title, "TPIR at FPIR", f"{tpir['fpir']:g}"), cell
 
 
 def search_cells(numbers: Mapping[str, Any]) -> Iterator[tuple[Key, Cell]]:
     """Of one model on one benchmark."""
     for name, ways in numbers["lists"].items():
         for row in ways.get("among_distractors", {}).get("cmc", []):
-            cmc = {key: share for key, share in row.items() if key != "distractors"}
-            measure, cell = ranked(cmc)
+            cmc = {key: share for key, share in row.items() if key.startswith("rank_")}
+            measure, cell = ranked(cmc, row.get("low", {}), row.get("high", {}))
             yield (words(name), f"{measure},", f"{row['distractors']:,} distractors"), cell
         if "in_gallery" in ways:
             found = ways["in_gallery"]
-            measure, cell = ranked(found["cmc"])
+            measure, cell = ranked(found["cmc"], *ends_of(found))
             yield (words(name), f"{measure},", f"gallery of {found['gallery']:,}"), cell
             for tpir in found["tpir"]:
                 key = words(name), f"TPIR{found['open_rank']} at FPIR", f"{tpir['fpir']:g}"
-                yield key, Cell(tpir["tpir"], remarks=few(tpir["supported"], "probes"))
+                remarks = few(tpir["supported"], "probes")
+                yield key, Cell(tpir["tpir"], tpir.get("low"), tpir.get("high"), remarks)
 
 
 def split_cells(numbers: Mapping[str, Any]) -> Iterator[tuple[Key, Cell]]:
@@ -119,19 +126,36 @@ def split_cells(numbers: Mapping[str, Any]) -> Iterator[tuple[Key, Cell]]:
             yield (title, measure, f"{tpir['fpir']:g}"), _fused(tpir, "probes")
 
 
+def class_cells(numbers: Mapping[str, Any]) -> Iterator[tuple[Key, Cell]]:
+    """Of one model on one benchmark; none where it has no classifier, or one of other classes."""
+    if "top" in numbers:
+        title = f"{numbers['images']:,} images, {numbers['classes']} classes"
+        for top in numbers["top"]:
+            yield (title, f"top {top['k']}", ""), Cell(top["share"], top["low"], top["high"])
+        yield (title, "top 1, mean of the classes", ""), Cell(numbers["balanced"])
+
+
 def _fused(rate: Mapping[str, Any], what: str) -> Cell:
     """Mean minus standard deviation, and of what it is made."""
     if rate["mean"] is None:
         return Cell(None)
     made = f"{100 * rate['mean']:.1f} - {100 * rate['std']:.1f}"
-    return Cell(rate["mean_minus_std"], remarks=[made, *few(rate["supported"], what)])
+    remarks = [made, *few(rate["supported"], what)]
+    return Cell(rate["mean_minus_std"], rate.get("low"), rate.get("high"), remarks)
 
 
-def ranked(cmc: Mapping[str, float | None]) -> tuple[str, Cell]:
+def ends_of(numbers: Mapping[str, Any]) -> tuple[Mapping[str, Any], Mapping[str, Any]]:
+    """Where the intervals of a CMC begin and end."""
+    return numbers.get("cmc_low", {}), numbers.get("cmc_high", {})
+
+
+def ranked(
+    cmc: Mapping[str, float | None], low: Mapping[str, Any], high: Mapping[str, Any]
+) -> tuple[str, Cell]:
     """The first rank of a CMC as a measure and its cell, the other ranks as remarks."""
     (first, share), *others = sorted(cmc.items(), key=lambda item: int(item[0].removeprefix("rank_")))
     rest = [f"{words(name)}: {100 * value:.1f}" for name, value in others if value is not None]
-    return words(first), Cell(share, remarks=rest)
+    return words(first), Cell(share, low.get(first), high.get(first), rest)
 
 
 def words(name: str) -> str:

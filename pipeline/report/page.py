@@ -6,10 +6,27 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from pipeline.report import datasets, fairness, html, identification, overlap, results, sections
+from pipeline.report import (
+    datasets,
+    errors,
+    fairness,
+    html,
+    identification,
+    overlap,
+    ranks,
+    results,
+    sections,
+)
 from pipeline.report.gather import Results
 
-SETTINGS = ("pairs", "templates", "searches", "blufr", "fairness")  # protocols whose settings are shown
+SETTINGS = (
+    "pairs",
+    "templates",
+    "searches",
+    "blufr",
+    "classification",
+    "fairness",
+)  # protocols whose settings are shown
 
 
 def build(data: Path, params: Mapping[str, Any]) -> str:
@@ -30,13 +47,16 @@ def build(data: Path, params: Mapping[str, Any]) -> str:
             "table": table,
             "accuracy": results.accuracy_chart(found, table) if table else None,
             "rocs": list(results.roc_charts(found)),
+            "cmcs": list(ranks.charts(found)),
             "verified": results.verified(found),
             "differences": results.differences(found),
             "not_auditable": results.not_auditable(found),
             "templates": identification.templates(found),
             "searches": identification.searches(found),
+            "classified": identification.classes(found),
             "splits": identification.splits(found),
             "fairness": fairness.tables(found),
+            "error_charts": list(errors.charts(found)),
             "cohort_maps": fairness.maps(found),
             "settings": {name: results.settings(found, name) for name in SETTINGS},
             "clusters": sections.clusters(found),

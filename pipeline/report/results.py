@@ -9,7 +9,7 @@ from typing import Any
 import pandas as pd
 
 from pipeline import files
-from pipeline.report import figures
+from pipeline.report import figures, ranks
 from pipeline.report.gather import Model, Results, comparisons
 from pipeline.report.sections import Picture, pictures
 
@@ -219,6 +219,7 @@ def differences(results: Results) -> list[Comparison]:
             row["title"] = title_of(results, row["benchmark"], row["protocol"])
             row["point"] = tuple(percent(row[key]) for key in ("difference", "low", "high"))
         found_rows = [measure for row in lists for measure in _measures(row)]
+        found_rows += ranks.differences(results, first.name, second.name)
         label = f"{second.name} minus {first.name}"
         chart = figures.intervals(
             {row["title"]: {label: row["point"]} for row in lists},

@@ -10,7 +10,14 @@ from typing import Any
 from pipeline.report import figures, images
 from pipeline.report.gather import Model, Results
 
-MEASURED = ("accuracy", "auc", "eer", "nme")  # of validation faces; what else a curve has are loss terms
+MEASURED = (
+    "accuracy",
+    "auc",
+    "eer",
+    "nme",
+    "auc_7_percent",
+    "failures_7_percent",
+)  # of validation faces; what else a curve has are loss terms
 CHARTED = ("accuracy", "nme")
 VALIDATION = "validation/"  # may stand before a measure
 VIEWS = {"routing": "routing vectors", "pooled": "pooled features"}

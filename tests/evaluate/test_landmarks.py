@@ -2,8 +2,10 @@
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from pipeline.evaluate.landmarks import nme
+from pipeline.evaluate.landmarks import auc, failures, nme
 
 
 def slow(predicted, truth, box):
@@ -43,3 +45,23 @@ def test_extremes():
         nme(predicted, truth, box)
     with pytest.raises(ValueError, match="faces differ"):
         nme(predicted[:2], truth, box)
+
+
+@given(st.lists(st.floats(0, 0.3), min_size=1, max_size=20), st.sampled_from([0.05, 0.07, 0.1]))
+def test_auc_is_the_area_under_the_cumulative_errors(errors, limit):
+    errors = np.array([*errors, np.nan])
+    grid = (np.arange(20_000) + 0.5) / 20_000 * limit
+    known = np.sort(errors[:-1])
+    area = np.mean(np.searchsorted(known, grid, "right") / len(known))
+    assert auc(errors, limit) == pytest.approx(area, abs=1e-3)
+    assert failures(errors, limit) == np.mean([e > limit for e in known])
+    assert auc(errors, 2 * limit) >= auc(errors, limit) - 1e-12
+
+
+def test_auc_extremes():
+    assert (auc(np.zeros(3)), failures(np.zeros(3))) == (1, 0)
+    assert (auc(np.ones(3)), failures(np.ones(3))) == (0, 1)
+    with pytest.raises(ValueError, match="no face has an error"):
+        auc(np.array([np.nan]))
+    with pytest.raises(ValueError, match="limit 0"):
+        auc(np.ones(2), 0)

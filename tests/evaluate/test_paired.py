@@ -60,3 +60,51 @@ def test_a_list_twice_tells_no_more_than_once():
     (row,) = paired.means(*twice, 300, 0)
     alone = paired.compare(first, second, 300, 0)[0]
     assert (row["low"], row["high"]) == pytest.approx((alone["low"], alone["high"]))
+
+
+def draws(seed, value, key="k", measure="rank 1", supported=True):
+    sampled = np.random.default_rng(seed).normal(value, 0.01, 400)
+    row = {"benchmark": "ijb", "protocol": "g", "measure": measure, "value": value, "supported": supported}
+    return {**row, "people": 50, "key": key, "draws": sampled.tolist()}
+
+
+def test_searches_are_compared_draw_by_draw():
+    first = pd.DataFrame([draws(1, 0.5), draws(2, 0.4, measure="rank 5", supported=False)])
+    second = pd.DataFrame([draws(1, 0.6), draws(3, 0.4, measure="rank 5")])
+    clear, noise = paired.drawn([(first, second)])
+    assert clear["difference"] == pytest.approx(0.1)
+    assert (clear["low"], clear["high"]) == pytest.approx((0.1, 0.1))  # the same noise in both models
+    assert (clear["measure"], clear["people"], clear["supported"]) == ("rank 1", 50, True)
+    assert noise["low"] < 0 < noise["high"]
+    assert not noise["supported"]
+
+
+def test_draws_of_other_people_are_not_paired():
+    first, second = pd.DataFrame([draws(1, 0.5)]), pd.DataFrame([draws(1, 0.6, key="others")])
+    assert paired.drawn([(first, second)]) == []
+    assert paired.drawn([(first, first.iloc[:0])]) == []
+    assert paired.drawn([]) == []
+
+
+def test_over_worlds_the_mean_is_told_and_noise_averages_out():
+    worlds = []
+    for seed in range(4):
+        noise = np.random.default_rng(0).normal(
+            0, 0.02, 400
+        )  # worlds of as many people draw the same weights
+        first, second = (pd.DataFrame([draws(seed, value)]) for value in (0.5, 0.6 + 0.01 * seed))
+        second.at[0, "draws"] = (np.asarray(first["draws"][0]) + 0.1 + noise).tolist()
+        worlds.append((first, second))
+    (row,) = paired.drawn(worlds)
+    assert row["difference"] == pytest.approx(0.115)
+    assert row["people"] == 200
+    assert row["high"] - row["low"] == pytest.approx(2 * 1.96 * 0.02 / 2, rel=0.15)
+    assert paired.drawn([*worlds, (worlds[0][0], worlds[0][1].iloc[:0])]) == []  # one world lacks the number
+
+
+def test_draws_are_read_of_every_protocol_that_has_them(tmp_path):
+    assert paired.read_draws(tmp_path).empty
+    pd.DataFrame([draws(1, 0.5)]).to_parquet(tmp_path / "search_draws.parquet")
+    pd.DataFrame([draws(1, 0.5)]).iloc[:0].to_parquet(tmp_path / "split_draws.parquet")
+    pd.DataFrame([draws(1, 0.7)]).to_parquet(tmp_path / "template_draws.parquet")
+    assert paired.read_draws(tmp_path)["value"].tolist() == [0.7, 0.5]

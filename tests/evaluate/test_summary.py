@@ -36,3 +36,25 @@ def test_a_line_says_what_can_not_be_audited():
     metrics = {"pairs": {"benchmarks": {"lfw": {"pairs": {"accuracy": {"mean": 0.98831}}}}}}
     assert summary.line(metrics) == "pairs 98.83"
     assert summary.line({**metrics, "auditable": False}) == "pairs 98.83, overlap not auditable"
+
+
+def test_ends_are_those_of_accuracies_and_of_a_single_lists_rank():
+    accuracy = {"mean": 0.98, "low": 0.97, "high": 0.99}
+    mean = {"cmc": {"rank_1": 0.5}, "cmc_low": {"rank_1": 0.41239}, "cmc_high": {"rank_1": 0.6}}
+    among = {"cmc": [{"rank_1": 0.25, "low": {"rank_1": 0.2}, "high": {"rank_1": 0.3}}]}
+    groups = {"ijbb": {"mean": mean}}
+    metrics = {
+        "pairs": {
+            "benchmarks": {"lfw": {"pairs": {"accuracy": accuracy}, "few": {"accuracy": {"mean": 1.0}}}}
+        },
+        "templates": {"benchmarks": {"ijb": {"identification": groups}}},
+        "searches": {"benchmarks": {"mega": {"lists": {"far": {"among_distractors": among}}}}},
+    }
+    ends = summary.ends(metrics)
+    assert ends == {
+        "pairs": (97.0, 99.0), "templates_rank_1": (41.24, 60.0), "distractors_rank_1": (20.0, 30.0)
+    }  # fmt: skip
+    assert set(ends) < set(summary.of(metrics))
+    groups["ijbc"] = {"mean": {"cmc": {"rank_1": 0.7}}}
+    assert "templates_rank_1" not in summary.ends(metrics)
+    assert summary.of(metrics)["templates_rank_1"] == 60.0

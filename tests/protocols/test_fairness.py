@@ -7,7 +7,7 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 
-from pipeline import records
+from pipeline import records, sharpness
 from pipeline.evaluate.bench import ModelBench
 from pipeline.protocols import fairness
 
@@ -34,6 +34,13 @@ class World:
                 "yaw_degrees": rng.uniform(-90, 90, len(self.faces)).astype(np.float32),
             }
         )
+        other = np.random.default_rng(seed + 100)
+        self.age = other.uniform(5, 70, len(self.faces))
+        self.age[::9] = np.nan
+        self.pictures = [
+            (other.normal(size=(8, 8, 3)) * sigma + 128).clip(0, 255).astype(np.uint8)
+            for sigma in other.uniform(1, 30, len(self.faces))
+        ]
         a, b = rng.integers(0, len(self.faces), (2, 3000))
         own = rng.integers(0, len(self.faces), 400)
         a, b = np.append(a, own), np.append(b, own // EACH * EACH + (own + 1) % EACH)
@@ -50,7 +57,10 @@ class World:
 
     def frame(self, columns):
         whole = {"sample_id": self.faces, "identity": [face.split("/")[0] for face in self.faces]}
-        return pd.DataFrame(whole)[columns]
+        return pd.DataFrame({**whole, "age": self.age})[columns]
+
+    def image(self, row):
+        return self.pictures[row]
 
 
 def bench(world, folder):
@@ -126,6 +136,28 @@ def test_yaw_apart(tmp_path):
     near = [same for _, same, i, j in scored(world) if abs(yaw[i] - yaw[j]) < 90]
     assert list(numbers["yaw_apart"]) == ["0..90", "90..180"]
     assert numbers["yaw_apart"]["0..90"]["genuine"] == sum(near)
+
+
+def test_age_gap_and_sharpness(tmp_path):
+    world = World()
+    _, numbers = outcome(world, tmp_path, age_edges=[0, 10, 65])
+    gaps = [(abs(world.age[i] - world.age[j]), same) for _, same, i, j in scored(world)]
+    assert list(numbers["age_gap"]) == ["0..10", "10..65", "unknown"]
+    assert numbers["age_gap"]["0..10"]["genuine"] == sum(same for gap, same in gaps if gap < 10)
+    assert numbers["age_gap"]["unknown"]["genuine"] == sum(same for gap, same in gaps if np.isnan(gap))
+    sharp = [sharpness.variance(picture) for picture in world.pictures]
+    bins = numbers["sharpness"]
+    assert len(bins) == 5
+    for name, row in bins.items():
+        low, high = map(float, name.split(".."))
+        inside = [low <= min(sharp[i], sharp[j]) < high for _, _, i, j in scored(world)]
+        assert row["genuine"] + row["impostors"] == pytest.approx(sum(inside), abs=1)
+        assert 0.15 < sum(inside) / len(inside) < 0.25
+    world.age[:] = np.nan
+    world.pictures = [np.zeros((8, 8, 3), np.uint8)] * len(world.faces)
+    _, numbers = outcome(world, tmp_path)
+    assert "age_gap" not in numbers
+    assert "sharpness" not in numbers  # all alike: one bin would say nothing
 
 
 def test_what_can_not_be_told_is_said(tmp_path):

@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from pipeline import files
-from pipeline.report import fairness, page
+from pipeline.report import errors, fairness, page
 from pipeline.report.gather import Results
 
 PARAMS = {
@@ -40,6 +40,7 @@ def numbers() -> dict[str, Any]:
         "pairs": 9,
         "attributes": attributes,
         "yaw_apart": {"0..30": row(0.1, 0.2)},
+        "age_gap": {"0..5": row(0.1, 0.3), "5..10": row(0.1, None)},
     }
 
 
@@ -72,6 +73,7 @@ def test_lines_of_cohorts(results: Results) -> None:
         *(("everybody", rate) for rate in ("FMR", "FNMR")),
         *(("race", f"{rate}, {who}") for rate in ("FMR", "FNMR") for who in races),
         *(("yaw apart", f"{rate}, 0-30°") for rate in ("FMR", "FNMR")),
+        *(("age gap", f"{rate}, {gap} years") for rate in ("FMR", "FNMR") for gap in ("0-5", "5-10")),
     ]
     cells = {measure: row["alone"] for _, measure, row in table.lines}
     worst = cells["FMR, Black"]
@@ -115,11 +117,27 @@ def test_maps_are_symmetric_and_leave_out_what_has_two_cohorts(results: Results)
     assert not found.cells[0][1].supported
 
 
+def test_charts_over_what_pairs_are_binned_by(results: Results) -> None:
+    found = list(errors.charts(results))
+    assert [(benchmark, what) for benchmark, what, _ in found] == [
+        ("bench", "yaw apart"),
+        ("bench", "age gap"),
+    ]
+    assert "0-5" in found[1][2]
+    assert "5-10" not in found[1][2]  # no genuine pair
+    assert "age gap, years" in found[1][2]
+
+
 def test_the_page_shows_them(data: Path, html: str, params: dict[str, Any], results: Results) -> None:
     assert "Errors of cohorts" not in html
     place = results.root / "metrics/evaluate/alone.json"
     files.write_json(place, files.read_json(data / "metrics/evaluate/alone.json") | files.read_json(place))
     shown = page.build(results.root, params)
-    words = ("<h3>Errors of cohorts</h3>", "worst, 4.0 times the best", "rgb(200 60 40 / 0.6)")
+    words = (
+        "<h3>Errors of cohorts</h3>",
+        "False non-matches over age gap on bench",
+        "worst, 4.0 times the best",
+        "rgb(200 60 40 / 0.6)",
+    )
     for each in (*words, "How the cohorts were scored"):
         assert each in shown

@@ -21,7 +21,9 @@ def tar(far: float, value: float | None) -> dict[str, Any]:
 
 def gallery(share: float, supported: bool = True) -> dict[str, Any]:
     tpir = {"fpir": 0.1, "tpir": share / 2, "supported": supported}
+    ends = {"cmc_low": {"rank_1": share - 0.2, "rank_10": None}, "cmc_high": {"rank_1": share + 0.2}}
     return {
+        **ends,
         "gallery": 1234,
         "cmc": {"rank_1": share, "rank_10": share + 0.1},
         "tpir": [tpir],
@@ -85,6 +87,8 @@ def test_searches(results: Results) -> None:
         ("far", "rank 1, 10 distractors"),
         ("far", "rank 1, 10,000 distractors"),
     ]
+    camera = table.lines[0][2]["student"]
+    assert (camera.low, camera.high) == pytest.approx((0.4, 0.8))
     assert [cells["alone"].value for _, _, cells in table.lines] == pytest.approx([0.5, 0.25, 0.4999, 0.4])
 
 
@@ -130,3 +134,23 @@ def test_the_page_has_the_tables_where_there_are_any(
         assert words in shown
     assert "Too few to tell: ijb hard, TAR at FAR 0.0001, 1e-05." in shown
     assert "How the templates were scored" in shown
+
+
+def test_classes_have_a_table_with_and_without_lists_of_pairs(
+    data: Path, params: dict[str, Any], tmp_path: Path
+) -> None:
+    top = [
+        {"k": 1, "share": 0.9, "low": 0.88, "high": 0.92},
+        {"k": 5, "share": 0.99, "low": 0.98, "high": 1.0},
+    ]
+    numbers = {"images": 1000, "classes": 10, "classes_with_images": 10, "top": top, "balanced": 0.89}
+    found = {"settings": {"tops": [1, 5]}, "benchmarks": {"cifar": numbers, "lfw": {"note": "of no class"}}}
+    files.write_json(tmp_path / "metrics/evaluate/alone.json", {"classification": found})
+    (table,) = identification.classes(Results(tmp_path, params))
+    assert table.benchmark == "cifar"
+    assert [measure for _, measure, _ in table.lines] == ["top 1", "top 5", "top 1, mean of the classes"]
+    assert table.lines[0][2]["alone"].low == 0.88
+    shown = page.build(tmp_path, params)
+    assert "<h3>Classification</h3>" in shown
+    assert "[88.0, 92.0]" in shown
+    assert "True accept rate at a false" not in shown

@@ -49,8 +49,9 @@ def test_what_comes_out(run):
 def test_every_protocol_has_files_of_its_own(run):
     write_model()
     add_templates(Path("data/benchmarks/crop/test"))
-    run.params["protocols"] = {**PROTOCOLS, "templates": {"bootstrap": 20}, "searches": {"ranks": [1]}}
-    run.params["protocols"]["blufr"] = {"fars": [0.05], "fpirs": [0.1]}
+    run.params["protocols"] = {**PROTOCOLS, "templates": {"bootstrap": 20}}
+    run.params["protocols"]["searches"] = {"ranks": [1], "bootstrap": 20}
+    run.params["protocols"]["blufr"] = {"fars": [0.05], "fpirs": [0.1], "bootstrap": 20}
     evaluate.main(run)
     written = {path.name for path in OUT.iterdir()}
     assert written == {
@@ -58,6 +59,8 @@ def test_every_protocol_has_files_of_its_own(run):
         "det.png", "hardest.jpg", "scores.png",
         "pairs_roc.json", "pairs_roc.png", "templates_roc.json", "templates_roc.png",
         "split_rates.parquet", "blufr_roc.json", "blufr_roc.png",
+        "template_draws.parquet", "search_draws.parquet", "split_draws.parquet",
+        "templates_cmc.json", "templates_cmc.png", "searches_cmc.json", "searches_cmc.png",
     }  # fmt: skip
     assert run.told["templates"]["benchmarks"]["test"]["verification"]["ijb"]["genuine"] == 20
     assert run.told["searches"]["benchmarks"]["test"]["lists"]["camera"]["in_gallery"]["mated"] == 10

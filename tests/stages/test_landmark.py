@@ -46,6 +46,8 @@ def test_it_learns_to_find_a_disc():
     curves = done.told["curves"]
     assert curves[-1]["validation/nme"] < 0.5 * curves[0]["validation/nme"]
     assert curves[-1]["validation/nme"] < 0.1
+    assert curves[-1]["validation/auc_7_percent"] > curves[0]["validation/auc_7_percent"]
+    assert 0 <= curves[-1]["validation/failures_7_percent"] < 1
     json.dumps(done.told, allow_nan=False)
 
 

@@ -1,0 +1,51 @@
+"""Runs that differ by their seed alone, as one: mean and spread (standard deviation of a sample) over them.
+
+A key is a seed if it is `seed` or ends in `_seed`, wherever it stands; a dotted key by its last part.
+"""
+
+from __future__ import annotations
+
+import json
+import statistics
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+
+def without_seeds(value: Any) -> Any:
+    """A tree of params, or of changes to them, less its seeds."""
+    if isinstance(value, Mapping):
+        return {key: without_seeds(inner) for key, inner in value.items() if not is_seed(str(key))}
+    return [without_seeds(inner) for inner in value] if isinstance(value, list) else value
+
+
+def is_seed(key: str) -> bool:
+    last = key.rpartition(".")[2]
+    return last == "seed" or last.endswith("_seed")
+
+
+def same_but_seeds(*parts: Any) -> str:
+    """Equal for what differs by seeds alone."""
+    return json.dumps([without_seeds(part) for part in parts], sort_keys=True, default=str)
+
+
+def spread(values: Sequence[float]) -> dict[str, float]:
+    """Mean, standard deviation of a sample and count of two numbers or more."""
+    if len(values) < 2:
+        raise ValueError(f"{len(values)} value: a spread over seeds needs two or more")
+    return {"mean": statistics.fmean(values), "std": statistics.stdev(values), "seeds": len(values)}
+
+
+def aggregate(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """One row of several runs: what is equal in all stays, floats become `spread`, the rest is left out.
+
+    A number that some runs lack is the spread of those that have it, and says of how many.
+    """
+    found: dict[str, Any] = {}
+    for key in dict.fromkeys(key for row in rows for key in row):
+        values = [row[key] for row in rows if key in row]
+        if all(isinstance(value, float) for value in values):
+            if len(values) > 1:
+                found[key] = spread(values)
+        elif len(values) == len(rows) and all(value == values[0] for value in values):
+            found[key] = values[0]
+    return found
