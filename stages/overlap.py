@@ -11,13 +11,13 @@ from typing import Any
 import pyarrow as pa
 
 from pipeline import files, model, records, stage
-from pipeline.evaluate import embed, evidence, impostors, overlap
+from pipeline.evaluate import embed, evidence, hashes, impostors, overlap, removals
 from pipeline.loader import Faces
 from pipeline.sizes import sized
 
 TRAINING = ("labelled", "unlabelled", "landmarked")
 OUT = Path("data/prepared/overlap")
-EXCLUSIONS = pa.schema([(name, pa.string()) for name in overlap.LISTED])
+EXCLUSIONS = pa.schema([(name, pa.string()) for name in removals.LISTED])
 
 
 def main(run: stage.Run) -> None:
@@ -27,30 +27,26 @@ def main(run: stage.Run) -> None:
     recogniser = model.load(settings["model"]).recogniser
     known = {roles["labelled"], roles["landmarked"], *protected}  # unlabelled: no identity to trust
     every = training | protected
-    faces = {name: read(run, recogniser, name, at, name in known) for name, at in every.items()}
+    hashed = settings["duplicates"]["radius"] != "none"
+    faces = {name: read(run, recogniser, name, at, name in known, hashed) for name, at in every.items()}
     learnt, tested = ([faces[name] for name in group] for group in (training, protected))
     validated = [each for each in tested if each.dataset == roles["validation"]]
     passes = [(learnt, tested), (validated, [each for each in tested if each.dataset in roles["benchmarks"]])]
 
     held_out = impostors.held_out(Path(settings["model"]))
-    kinds = sorted({kind for each in passes for kind in overlap.kinds(*each)}, reverse=True)
-    limits = impostors.thresholds(learnt or validated, held_out, kinds, settings["false_match_rate"])
-    bounds = impostors.bounds(limits, settings["mutual_rate"])
-    matches = {key: match for each in passes for key, match in overlap.matches(*each, kinds).items()}
-    rows = [row for each in passes for row in overlap.exclusions(*each, matches, bounds)]
-    rows.sort(key=lambda row: (row["dataset"], row["sample_id"]))
+    found = removals.search(passes, learnt or validated, held_out, settings)
     with files.writing_dir(OUT / "evidence") as folder:
-        numbers = evidence.write(folder, limits, matches, bounds, rows, every)
-    records.write_parquet(OUT / "exclusions.parquet", pa.Table.from_pylist(rows, EXCLUSIONS))
-    removed = overlap.summary(rows, [*learnt, *validated])
+        numbers = evidence.write(folder, found, every)
+    records.write_parquet(OUT / "exclusions.parquet", pa.Table.from_pylist(found.rows, EXCLUSIONS))
+    removed = removals.summary(found.rows, [*learnt, *validated])
     for name, counts in removed.items():
-        counts |= overlap.expected(name, matches, limits, settings["mutual_rate"])
+        counts |= removals.expected(name, found.matches, found.limits, settings["mutual_rate"])
         counts["roles"] = [role for role in (*TRAINING, "validation") if roles[role] == name]
-        run.say(f"{name}: removed {overlap.told(counts)}")
+        run.say(f"{name}: removed {removals.told(counts)}")
     settings["held_out"] = None if held_out is None else len(held_out)
     run.metrics({**settings, **numbers, "removed": removed})
-    for name in ("similarity.png", "removed.png"):
-        run.figure(OUT / "evidence" / name, f"overlap/{name}")
+    for picture in sorted((OUT / "evidence").glob("*.png")):
+        run.figure(picture, f"overlap/{picture.name}")
 
 
 def folders(roles: dict[str, Any]) -> tuple[dict[str, Path], dict[str, Path]]:
@@ -67,13 +63,16 @@ def folders(roles: dict[str, Any]) -> tuple[dict[str, Path], dict[str, Path]]:
     return training, protected
 
 
-def read(run: stage.Run, net: model.Recogniser, name: str, folder: Path, known: bool) -> overlap.Faces:
+def read(
+    run: stage.Run, net: model.Recogniser, name: str, folder: Path, known: bool, hashed: bool
+) -> overlap.Faces:
     """Every face of one dataset, embedded; without identities unless they are `known`."""
-    faces = Faces(folder)
+    faces = hashes.Hashing(Faces(folder)) if hashed else Faces(folder)
     frame = records.Dataset(folder).frame(["sample_id", "identity", "name"])
     with run.progress(2 * len(faces), f"embed {name}") as progress:
         embeddings = embed.embed(net, faces, run.runtime, progress=progress)
-    return overlap.Faces.of(name, frame if known else frame.assign(identity=None), embeddings)
+    codes = faces.hashes if isinstance(faces, hashes.Hashing) else None
+    return overlap.Faces.of(name, frame if known else frame.assign(identity=None), embeddings, codes)
 
 
 if __name__ == "__main__":

@@ -15,6 +15,8 @@ from pipeline.synthetic import world
 
 VALIDATION = "validation"
 SETTINGS = ("model", "false match rate", "mutual rate", "held out")
+REASONS = {"by_name": "By name", "by_embedding": "By embedding", "by_mutual": "Each other's nearest"}
+SELDOM = {"by_duplicate": "Copied images"}  # shown where there are any
 
 
 @dataclass
@@ -59,6 +61,13 @@ class Overlap:
         return sum(row.counts[f"removed_{what}"] for row in self.cleaned if row.trained_on == trained_on)
 
     @property
+    def reasons(self) -> dict[str, str]:
+        """Why faces went: key of the counts -> heading."""
+        return REASONS | {
+            key: text for key, text in SELDOM.items() if any(row.counts.get(key) for row in self.cleaned)
+        }
+
+    @property
     def true(self) -> bool:
         """Whether the truth is known of any dataset."""
         return any(row.truth for row in self.cleaned)
@@ -80,10 +89,8 @@ def overlap(results: Results) -> Overlap | None:
     cleaned.sort(key=lambda row: [ROLES.index(role) for role in row.roles])
     rates = (metrics.get("false_match_rate"), metrics.get("mutual_rate"))
     found = Overlap(cleaned, *rates, metrics.get("thresholds", {}), settings)
-    names = (
-        ("similarity", "removed") if any(row.counts["removed_faces"] for row in cleaned) else ("similarity",)
-    )
-    found.pictures = pictures(results.path("prepared", "overlap", "evidence"), names)
+    gone = ("removed", "duplicates") if any(row.counts["removed_faces"] for row in cleaned) else ()
+    found.pictures = pictures(results.path("prepared", "overlap", "evidence"), ("similarity", *gone))
     return found
 
 

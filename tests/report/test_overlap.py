@@ -101,6 +101,18 @@ def test_the_page_tells_all_of_it(world: Results) -> None:
     assert "Planted ones are people of the test set" in text
 
 
+def test_copied_images_have_a_column_where_there_are_any(world: Results) -> None:
+    found = overlap.overlap(world)
+    assert found is not None
+    assert list(found.reasons) == ["by_name", "by_embedding", "by_mutual"]
+    metrics = world.metrics("overlap")
+    metrics["removed"]["wild"]["by_duplicate"] = 7
+    files.write_json(world.root / "metrics/overlap.json", metrics)
+    text = re.sub(r"\s+", " ", re.sub(r"<[^>]+>", " ", page.build(world.root, PARAMS)))
+    assert "nearest Copied images Expected by chance" in text
+    assert "wild unlabelled 12 unknown 3 unknown 0 3 0 7 0.25" in text
+
+
 def test_of_real_people_nobody_knows_the_truth(data: Path, params: dict[str, Any], html: str) -> None:
     found = overlap.overlap(Results(data, params))
     assert found is not None

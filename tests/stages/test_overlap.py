@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline import files, loader
+from pipeline import files, loader, records
 from pipeline.evaluate import evidence
 from stages import overlap
 from tests.stages.fakes import FakeRun
@@ -12,6 +12,7 @@ from tests.stages.measuring import DATA, contents, write_model, write_people
 
 ROLES = DATA | {"labelled": "train", "landmarked": "train", "benchmarks": ["lfw", "cfp"]}
 OUT = Path("data/prepared/overlap")
+COPIES = {"radius": "none", "similarity": 0.9, "identity": False}
 
 
 def test_every_role_that_is_trained_on_is_cleaned_once():
@@ -57,6 +58,7 @@ def run(tmp_path, monkeypatch):
     write_people("data/benchmarks/crop/test", test, seed=3, names={85: "ann lee"})
     write_model("data/models/scout")
     settings = {"model": "data/models/scout", "false_match_rate": 1e-3, "mutual_rate": 0.0}
+    settings["duplicates"] = COPIES
     return FakeRun(None, {"data": DATA, "overlap": settings})
 
 
@@ -162,6 +164,42 @@ def test_people_who_are_each_others_nearest_say_so(run):
     told = run.told["thresholds"]["person-person"]
     assert set(table.loc["home000/0":"home000/3", "threshold"]) == {told["mutual"]}
     assert run.told["removed"]["home"]["by_mutual"] >= 4
+
+
+def test_copied_images_go_their_people_stay(run):
+    """Three photographs of `test` lie in `home`, as PNG and as JPEG, one of them mirrored."""
+    copied = [f"test{person:03d}/{shot}" for person, shot in ((82, 0), (90, 1), (91, 3))]
+    plant(Path("data/prepared/crop/home"), Path("data/benchmarks/crop/test"), copied)
+    run.params["overlap"] |= {"false_match_rate": 1e-12, "duplicates": {**COPIES, "radius": 8}}
+    overlap.main(run)
+    table = reasons()
+    mine = table[(table["reason"] == "duplicate") & (table["dataset"] == "home")].set_index("sample_id")
+    expected = {f"copy/{number}": name for number, name in enumerate(copied)}
+    assert mine["matched"].to_dict() == expected
+    assert set(mine["identity"]) == {"home010"}
+    assert (mine["similarity"] >= 0.9).all()
+    assert run.told["removed"]["home"]["by_duplicate"] == 3
+    assert "overlap/duplicates.png" in run.figures
+    run.params["overlap"]["duplicates"] |= {"identity": True}
+    overlap.main(run)
+    table = reasons()
+    assert set(table.loc[table["identity"] == "home010", "reason"]) == {"duplicate"}
+    assert run.told["removed"]["home"]["by_duplicate"] == 3 + 4
+
+
+def plant(folder, source, samples):
+    """Append images of `source` to the person home010 of `folder`: as it is, as JPEG, mirrored."""
+    other = records.Dataset(source)
+    where = {sample: row for row, sample in enumerate(other.frame(["sample_id"])["sample_id"])}
+    images = [other.image(where[sample]) for sample in samples]
+    with files.writing_dir(folder) as aside:
+        writer = records.Writer(aside)
+        for sample in records.Dataset(folder).samples():
+            writer.add(sample)
+        for number, image in enumerate(images):
+            encoded = records.encode(image[:, ::-1].copy() if number == 2 else image, 95 if number else 101)
+            writer.add(records.Sample(f"copy/{number}", encoded, identity="home010"))
+        writer.close({})
 
 
 def test_the_list_is_in_order_of_dataset_and_face(run):
