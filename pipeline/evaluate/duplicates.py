@@ -18,7 +18,7 @@ import numpy as np
 import numpy.typing as npt
 
 from pipeline.evaluate import hashes
-from pipeline.evaluate.overlap import Faces, listed
+from pipeline.evaluate.overlap import Faces, Spares, listed
 from pipeline.evaluate.vectors import normalise
 
 REASON = "duplicate"
@@ -34,7 +34,13 @@ class Near:
     similarity: float
 
 
-def find(training: Faces, protected: Sequence[Faces], radius: int, similarity: float) -> dict[int, Near]:
+def find(
+    training: Faces,
+    protected: Sequence[Faces],
+    radius: int,
+    similarity: float,
+    spares: Spares = lambda *_: False,
+) -> dict[int, Near]:
     """Row of `training` -> the likest protected image, where that is a near-duplicate of it."""
     found: dict[int, Near] = {}
     for faces in protected:
@@ -45,10 +51,10 @@ def find(training: Faces, protected: Sequence[Faces], radius: int, similarity: f
         for a, b, bits in hashes.within(training.hashes, faces.hashes, radius):
             alike = _cosines(training, faces, a, b)
             for i in np.flatnonzero(alike >= similarity):
-                row, near = (
-                    int(a[i]),
-                    Near(faces.dataset, faces.sample_id[b[i]], int(bits[i]), float(alike[i])),
-                )
+                if spares(training.dataset, int(a[i]), faces, int(b[i])):
+                    continue
+                row, matched = int(a[i]), faces.sample_id[b[i]]
+                near = Near(faces.dataset, matched, int(bits[i]), float(alike[i]))
                 if row not in found or near.similarity > found[row].similarity:
                     found[row] = near
     return found

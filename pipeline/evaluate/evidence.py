@@ -91,14 +91,7 @@ def _side_by_side(
     opened: Mapping[str, Dataset], row: Mapping[str, Any], who: str, each: int
 ) -> tuple[str, list[Image | None]]:
     own, matched = (
-        faces(opened[row["dataset"]], who, each),
-        faces(opened[row["benchmark"]], row["matched"], each),
+        figures.faces_of(opened[row["dataset"]], who, each),
+        figures.faces_of(opened[row["benchmark"]], row["matched"], each),
     )
     return f"{who} = {row['matched']}, {row['similarity']:.3f}", [*own, None, *matched]
-
-
-def faces(data: Dataset, who: str, each: int) -> list[Image | None]:
-    """So many faces of an identity, or the one with this sample id; gaps where there are fewer."""
-    frame = data.frame(["sample_id", "identity"])
-    rows = np.flatnonzero((frame["sample_id"] == who) | (frame["identity"] == who))[:each]
-    return [*(data.image(int(row)) for row in rows), *[None] * (each - len(rows))]

@@ -36,19 +36,22 @@ class Images(Protocol):
 
 
 class Hashing:
-    """Faces that are hashed as their images pass by: `hashes` (n, 2) of each and of its mirror image."""
+    """Faces that are hashed as their images pass by: `hashes` (n, 2) of each and of its mirror image.
 
-    def __init__(self, faces: Images) -> None:
+    Without `wanted` nothing is hashed, and `hashes` is None.
+    """
+
+    def __init__(self, faces: Images, wanted: bool = True) -> None:
         self._faces = faces
         self._seen = np.zeros(len(faces), bool)
-        self.hashes: npt.NDArray[np.uint64] = np.zeros((len(faces), 2), np.uint64)
+        self.hashes: npt.NDArray[np.uint64] | None = np.zeros((len(faces), 2), np.uint64) if wanted else None
 
     def __len__(self) -> int:
         return len(self._faces)
 
     def images(self, positions: npt.NDArray[np.int64]) -> Tensor:
         images = self._faces.images(positions)
-        if not self._seen[positions].all():
+        if self.hashes is not None and not self._seen[positions].all():
             self.hashes[positions] = hashes(images.numpy())
             self._seen[positions] = True
         return images

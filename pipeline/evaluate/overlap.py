@@ -13,7 +13,7 @@ benchmarks and of the validation set, the validation set none of benchmarks.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -21,13 +21,14 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-from jaxtyping import Float
+from jaxtyping import Float, Int
 
 from pipeline.evaluate import tail
 from pipeline.evaluate.names import normal_name
 from pipeline.evaluate.vectors import normalise
 
 Kind = tuple[bool, bool]  # is it a person's centroid: of the training unit, of the protected one
+Barred = Collection[tuple[str, str, str]]  # (training unit, protected set, protected unit): no match
 Measured = tuple[tail.Threshold, tail.Scores]  # of one kind: the threshold, and impostors that justify it
 CELLS = 8_000_000  # similarities in memory at a time
 COLUMNS = ["dataset", "sample_id", "identity", "reason", "benchmark", "matched", "similarity", "threshold"]
@@ -120,8 +121,8 @@ def kinds(training: Sequence[Faces], protected: Sequence[Faces]) -> list[Kind]:
     return sorted(((a, b) for a in left for b in right), reverse=True)
 
 
-def nearest(training: Faces, protected: Sequence[Faces], kind: Kind) -> Match | None:
-    """For every training unit the most similar protected unit of all sets."""
+def nearest(training: Faces, protected: Sequence[Faces], kind: Kind, barred: Barred = ()) -> Match | None:
+    """For every training unit the most similar protected unit of all sets that is not barred."""
     rows = np.flatnonzero(training.units.known == kind[0])
     targets = [
         (faces.dataset, faces.units.label[place], faces.units.vector[place])
@@ -131,14 +132,27 @@ def nearest(training: Faces, protected: Sequence[Faces], kind: Kind) -> Match | 
     if not len(rows) or not targets:
         return None
     vectors = np.stack([vector for _, _, vector in targets])
-    place, similarity, back = _nearest_both_ways(training.units.vector[rows], vectors)
+    apart = _cells([training.units.label[row] for row in rows], [target[:2] for target in targets], barred)
+    place, similarity, back = _nearest_both_ways(training.units.vector[rows], vectors, apart)
     datasets, labels = [targets[i][0] for i in place], [targets[i][1] for i in place]
     mutual = (back[place] == np.arange(len(rows))) & all(kind)
     return Match(kind, rows, datasets, labels, similarity, len(rows) * len(targets), mutual)
 
 
+def _cells(
+    labels: Sequence[str], targets: Sequence[tuple[str, str]], barred: Barred
+) -> npt.NDArray[np.int64]:
+    """(row, column) of every barred pair that is compared here."""
+    if not barred:
+        return np.empty((0, 2), np.int64)
+    rows = {label: place for place, label in enumerate(labels)}
+    columns = {target: place for place, target in enumerate(targets)}
+    cells = [(rows.get(who, -1), columns.get((set_, other), -1)) for who, set_, other in sorted(barred)]
+    return np.asarray([cell for cell in cells if min(cell) >= 0], np.int64).reshape(-1, 2)
+
+
 def _nearest_both_ways(
-    left: Float[np.ndarray, "n d"], right: Float[np.ndarray, "m d"]
+    left: Float[np.ndarray, "n d"], right: Float[np.ndarray, "m d"], barred: Int[np.ndarray, "k 2"]
 ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float64], npt.NDArray[np.int64]]:
     """For every left row the most similar right one and how similar, for every right row the left one."""
     there, best = np.empty(len(left), np.int64), np.empty(len(left))
@@ -147,6 +161,8 @@ def _nearest_both_ways(
     for start in range(0, len(left), step):
         rows = slice(start, start + step)
         similar = left[rows] @ right.T
+        for row, column in barred[(barred[:, 0] >= start) & (barred[:, 0] < start + step)]:
+            similar[row - start, column] = -1.0
         there[rows], best[rows] = similar.argmax(1), similar.max(1)
         first, top = similar.argmax(0), similar.max(0)
         back, highest = np.where(top > highest, start + first, back), np.maximum(top, highest)
@@ -154,24 +170,38 @@ def _nearest_both_ways(
 
 
 def matches(
-    training: Sequence[Faces], protected: Sequence[Faces], kinds: Sequence[Kind]
+    training: Sequence[Faces],
+    protected: Sequence[Faces],
+    kinds: Sequence[Kind],
+    barred: Callable[[str], Barred] = lambda _: (),
 ) -> dict[tuple[str, Kind], Match]:
-    """`nearest` of every training set and kind of comparison that it has."""
-    found = {(faces.dataset, kind): nearest(faces, protected, kind) for faces in training for kind in kinds}
+    """`nearest` of every training set and kind of comparison that it has; `barred` tells those of a set."""
+    found = {
+        (faces.dataset, kind): nearest(faces, protected, kind, barred(faces.dataset))
+        for faces in training
+        for kind in kinds
+    }
     return {key: match for key, match in found.items() if match is not None}
 
 
-def by_name(training: Faces, protected: Sequence[Faces]) -> list[dict[str, Any]]:
+Spares = Callable[[str, int, Faces, int], bool]  # dataset, face, protected set, its face: are two people
+
+
+def by_name(
+    training: Faces, protected: Sequence[Faces], spares: Spares = lambda *_: False
+) -> list[dict[str, Any]]:
     """Faces whose name a protected set has, and the other faces of the same identities."""
-    known = {
-        normal: (faces.dataset, name)
-        for faces in reversed(protected)
-        for name in faces.name
-        if name is not None and (normal := normal_name(name))
-    }
-    found = {
-        row: known[normal] for row, name in enumerate(training.name) if (normal := normal_name(name)) in known
-    }
+    known: dict[str, list[tuple[Faces, int]]] = {}
+    for faces in protected:
+        for other, name in enumerate(faces.name):
+            if name is not None and (normal := normal_name(name)):
+                known.setdefault(normal, []).append((faces, other))
+    found: dict[int, tuple[str, str]] = {}
+    for row, name in enumerate(training.name):
+        for faces, other in known.get(normal_name(name), ()):
+            if not spares(training.dataset, row, faces, other):
+                found[row] = (faces.dataset, str(faces.name[other]))
+                break
     people = {
         training.identity[row]: where for row, where in found.items() if training.identity[row] is not None
     }

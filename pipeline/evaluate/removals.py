@@ -13,11 +13,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from pipeline.evaluate import duplicates, impostors, overlap
-from pipeline.evaluate.overlap import COLUMNS, Bound, Faces, Kind, Match, Measured
+from pipeline.evaluate.overlap import COLUMNS, Bound, Faces, Kind, Match, Measured, Spares
+from pipeline.evaluate.verdicts import ACCEPTED, Verdicts
 
 log = logging.getLogger(__name__)
 TOO_MANY = 0.3  # a share
-REASONS = ("name", "embedding", "mutual", duplicates.REASON)  # the first one counts
+REASONS = (ACCEPTED, "name", "embedding", "mutual", duplicates.REASON)  # the first one counts
 # Training depends on the list of these: a number in it would re-train every model where the same faces go.
 LISTED = COLUMNS[:4]
 Pass = tuple[
@@ -34,22 +35,29 @@ class Found:
     bounds: Mapping[Kind, Bound]
     matches: Mapping[tuple[str, Kind], Match]
     rows: Rows  # to remove, by dataset and sample id
+    verdicts: Verdicts  # of a person
 
 
 def search(
     passes: Sequence[Pass],
-    impostors_of: Sequence[Faces],
     held_out: Collection[str] | None,
     settings: Mapping[str, Any],
+    verdicts: Verdicts | None = None,
 ) -> Found:
-    """Everything to remove of the sets of all passes; thresholds follow from `impostors_of`."""
+    """Everything to remove of the sets of all passes; thresholds follow from the first pass that has sets."""
+    impostors_of = next((cleaned for cleaned, _ in passes if cleaned), [])
+    verdicts = verdicts or Verdicts()
     kinds = sorted({kind for each in passes for kind in overlap.kinds(*each)}, reverse=True)
     limits = impostors.thresholds(impostors_of, held_out, kinds, settings["false_match_rate"])
     bounds = impostors.bounds(limits, settings["mutual_rate"])
-    matches = {key: match for each in passes for key, match in overlap.matches(*each, kinds).items()}
-    rows = [row for each in passes for row in exclusions(*each, matches, bounds, settings.get("duplicates"))]
+    matches = {
+        key: match for each in passes for key, match in overlap.matches(*each, kinds, verdicts.barred).items()
+    }
+    rows = [
+        row for each in passes for row in exclusions(*each, matches, bounds, settings["duplicates"], verdicts)
+    ]
     rows.sort(key=lambda row: (row["dataset"], row["sample_id"]))
-    return Found(limits, bounds, matches, rows)
+    return Found(limits, bounds, matches, rows, verdicts)
 
 
 def exclusions(
@@ -58,12 +66,14 @@ def exclusions(
     matches: Mapping[tuple[str, Kind], Match],
     bounds: Mapping[Kind, Bound],
     duplicated: Mapping[str, Any] | None = None,
+    verdicts: Verdicts | None = None,
 ) -> Rows:
     """One row a face to remove, by dataset and sample id; where several reasons hold, the first of REASONS.
 
     `duplicated` are the params of near-duplicates; nobody looks for them without.
     """
     found: dict[tuple[str, str], dict[str, Any]] = {}
+    verdicts = verdicts or Verdicts()
     for faces in training:
         rows = [
             row
@@ -72,16 +82,17 @@ def exclusions(
             for row in overlap.by_embedding(faces, match, bounds[kind])
         ]
         rows.sort(key=lambda row: (row["reason"] == "embedding", row["similarity"] - row["threshold"]))
-        again = _duplicates(faces, protected, duplicated or {"radius": "none"})
-        for row in [*again, *rows, *overlap.by_name(faces, protected)]:
+        again = _duplicates(faces, protected, duplicated or {"radius": "none"}, verdicts.spares)
+        named = overlap.by_name(faces, protected, verdicts.spares)
+        for row in [*again, *rows, *named, *verdicts.rows(faces)]:
             found[row["dataset"], row["sample_id"]] = row
     return [found[key] for key in sorted(found)]
 
 
-def _duplicates(faces: Faces, protected: Sequence[Faces], params: Mapping[str, Any]) -> Rows:
+def _duplicates(faces: Faces, protected: Sequence[Faces], params: Mapping[str, Any], spares: Spares) -> Rows:
     if params["radius"] == "none":
         return []
-    found = duplicates.find(faces, protected, params["radius"], params["similarity"])
+    found = duplicates.find(faces, protected, params["radius"], params["similarity"], spares)
     return duplicates.rows(faces, found, params["similarity"], params["identity"])
 
 
@@ -116,10 +127,18 @@ def expected(
     return {"expected_false_removals": removals, "supported": all(limits[kind][0].supported for kind in mine)}
 
 
-def summary(rows: Sequence[Mapping[str, Any]], training: Sequence[Faces]) -> dict[str, dict[str, Any]]:
+def summary(found: Found, sets: Sequence[Faces], mutual_rate: float) -> dict[str, dict[str, Any]]:
+    """Of each of the sets what was removed, and what chance removes."""
+    answer = counted(found.rows, sets)
+    for name, counts in answer.items():
+        counts |= expected(name, found.matches, found.limits, mutual_rate)
+    return answer
+
+
+def counted(rows: Sequence[Mapping[str, Any]], sets: Sequence[Faces]) -> dict[str, dict[str, Any]]:
     """What was removed of each set: faces by reason, and people."""
     answer: dict[str, dict[str, Any]] = {}
-    for faces in training:
+    for faces in sets:
         mine = [row for row in rows if row["dataset"] == faces.dataset]
         reasons = {reason: sum(row["reason"] == reason for row in mine) for reason in REASONS}
         people = {row["identity"] for row in mine} - {None}

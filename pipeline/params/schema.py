@@ -94,6 +94,8 @@ class Overlap(Strict):
     false_match_rate: Rate
     mutual_rate: MutualRate
     duplicates: Duplicates
+    band: float = Field(ge=0, le=1)  # of cosines
+    decisions: str  # a folder
 
 
 class After(Strict):

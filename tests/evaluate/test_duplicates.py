@@ -83,8 +83,8 @@ def test_any_other_reason_outranks_a_copy():
         ("train/id03/1", "duplicate"),
     ]
     assert (
-        removals.summary(rows, [train])["train"] | {"by_duplicate": 2, "by_name": 3}
-        == (removals.summary(rows, [train])["train"])
+        removals.counted(rows, [train])["train"] | {"by_duplicate": 2, "by_name": 3}
+        == (removals.counted(rows, [train])["train"])
     )
     for nothing in (None, given | {"radius": "none"}):
         assert {row["reason"] for row in removals.exclusions([train], [test], {}, {}, nothing)} == {"name"}

@@ -85,7 +85,7 @@ def test_every_image_of_a_person_goes_with_the_numbers_that_say_why():
     wild = table[table["dataset"] == "wild"]
     assert wild["identity"].isna().all()
     assert set(wild["threshold"]) == {limits[False, True][0].value}
-    assert removals.summary(rows, training)["train"]["removed_people"] == table["identity"].nunique()
+    assert removals.counted(rows, training)["train"]["removed_people"] == table["identity"].nunique()
 
 
 def test_units_against_a_loop():
@@ -309,7 +309,7 @@ def test_nothing_to_compare():
     assert overlap.kinds([faces], [faces]) == [(True, True)]
     rows, _, _ = find([faces], [make("t", {9: "t"}, 2, 0, directions=directions(10, seed=5))], None, 1e-6)
     assert rows == []
-    assert removals.summary(rows, [faces])["train"]["removed_faces"] == 0
+    assert removals.counted(rows, [faces])["train"]["removed_faces"] == 0
 
 
 def test_a_broken_embedding_names_its_face():
