@@ -1,7 +1,4 @@
-"""Find training and validation faces that are people of a protected set, and list them with reasons.
-
-Training sets are compared with the benchmarks and the validation set, the validation set with the benchmarks.
-"""
+"""Find training and validation faces that are people of a protected set, and list them with reasons."""
 
 from __future__ import annotations
 
@@ -10,70 +7,53 @@ from typing import Any
 
 import pyarrow as pa
 
-from pipeline import files, model, records, stage
-from pipeline.evaluate import embed, evidence, impostors, overlap
+from pipeline import decisions, files, model, records, stage
+from pipeline.evaluate import borderline, embed, evidence, hashes, impostors, overlap, removals
+from pipeline.evaluate.roles import Sets
+from pipeline.evaluate.verdicts import resolve
 from pipeline.loader import Faces
 from pipeline.sizes import sized
 
-TRAINING = ("labelled", "unlabelled", "landmarked")
 OUT = Path("data/prepared/overlap")
-EXCLUSIONS = pa.schema([(name, pa.string()) for name in overlap.LISTED])
+EXCLUSIONS = pa.schema([(name, pa.string()) for name in removals.LISTED])
 
 
 def main(run: stage.Run) -> None:
-    roles, given = run.params["data"], run.params["overlap"]
+    sets, given = Sets.of(run.params["data"]), run.params["overlap"]
     settings = {key: sized(run.params, value, "overlap", key) for key, value in given.items()}
-    training, protected = folders(roles)
-    recogniser = model.load(settings["model"]).recogniser
-    known = {roles["labelled"], roles["landmarked"], *protected}  # unlabelled: no identity to trust
-    every = training | protected
-    faces = {name: read(run, recogniser, name, at, name in known) for name, at in every.items()}
-    learnt, tested = ([faces[name] for name in group] for group in (training, protected))
-    validated = [each for each in tested if each.dataset == roles["validation"]]
-    passes = [(learnt, tested), (validated, [each for each in tested if each.dataset in roles["benchmarks"]])]
-
+    decided = decisions.read(settings["decisions"])
+    decisions.check_names(settings["decisions"], decided, sets.cleaned, sets.protected)
+    faces = read(run, settings, sets)
+    verdicts = resolve(settings["decisions"], decided, faces)
     held_out = impostors.held_out(Path(settings["model"]))
-    kinds = sorted({kind for each in passes for kind in overlap.kinds(*each)}, reverse=True)
-    limits = impostors.thresholds(learnt or validated, held_out, kinds, settings["false_match_rate"])
-    bounds = impostors.bounds(limits, settings["mutual_rate"])
-    matches = {key: match for each in passes for key, match in overlap.matches(*each, kinds).items()}
-    rows = [row for each in passes for row in overlap.exclusions(*each, matches, bounds)]
-    rows.sort(key=lambda row: (row["dataset"], row["sample_id"]))
+    found = removals.search(sets.passes(faces), held_out, settings, verdicts)
+    pairs = borderline.near(found, faces, settings["band"])
     with files.writing_dir(OUT / "evidence") as folder:
-        numbers = evidence.write(folder, limits, matches, bounds, rows, every)
-    records.write_parquet(OUT / "exclusions.parquet", pa.Table.from_pylist(rows, EXCLUSIONS))
-    removed = overlap.summary(rows, [*learnt, *validated])
+        numbers = evidence.write(folder, found, sets.every)
+        borderline.write(folder, pairs, sets.every, settings["decisions"])
+    records.write_parquet(OUT / "exclusions.parquet", pa.Table.from_pylist(found.rows, EXCLUSIONS))
+    removed = removals.summary(found, [faces[name] for name in sets.cleaned], settings["mutual_rate"])
     for name, counts in removed.items():
-        counts |= overlap.expected(name, matches, limits, settings["mutual_rate"])
-        counts["roles"] = [role for role in (*TRAINING, "validation") if roles[role] == name]
-        run.say(f"{name}: removed {overlap.told(counts)}")
+        counts["roles"] = sets.roles_of(name)
+        run.say(f"{name}: removed {removals.told(counts)}")
+    numbers |= {"borderline": len(pairs), "decisions": verdicts.about()}
     settings["held_out"] = None if held_out is None else len(held_out)
-    run.metrics({**settings, **numbers, "removed": removed})
-    for name in ("similarity.png", "removed.png"):
-        run.figure(OUT / "evidence" / name, f"overlap/{name}")
+    run.metrics({**settings, **numbers, "decisions_at": settings["decisions"], "removed": removed})
+    for picture in sorted((OUT / "evidence").glob("*.png")):
+        run.figure(picture, f"overlap/{picture.name}")
 
 
-def folders(roles: dict[str, Any]) -> tuple[dict[str, Path], dict[str, Path]]:
-    """Folders of the training sets and of the protected ones, by dataset."""
-    prepared = Path("data/prepared/crop")
-    training = {roles[role]: prepared / roles[role] for role in TRAINING if roles[role] != "none"}
-    protected = {name: Path("data/benchmarks/crop") / name for name in roles["benchmarks"]}
-    if roles["validation"] in protected:
-        raise ValueError(f"data: {roles['validation']} is a benchmark, and validation too")
-    if roles["validation"] != "none":
-        protected[roles["validation"]] = prepared / roles["validation"]
-    if both := sorted(set(training) & set(protected)):
-        raise ValueError(f"data: {', '.join(both)} is trained on and tested on: every face of it would go")
-    return training, protected
-
-
-def read(run: stage.Run, net: model.Recogniser, name: str, folder: Path, known: bool) -> overlap.Faces:
-    """Every face of one dataset, embedded; without identities unless they are `known`."""
-    faces = Faces(folder)
-    frame = records.Dataset(folder).frame(["sample_id", "identity", "name"])
-    with run.progress(2 * len(faces), f"embed {name}") as progress:
-        embeddings = embed.embed(net, faces, run.runtime, progress=progress)
-    return overlap.Faces.of(name, frame if known else frame.assign(identity=None), embeddings)
+def read(run: stage.Run, settings: dict[str, Any], sets: Sets) -> dict[str, overlap.Faces]:
+    """Every face of every dataset, embedded and, where copies are looked for, hashed."""
+    net, answer = model.load(settings["model"]).recogniser, {}
+    for name, folder in sets.every.items():
+        faces = hashes.Hashing(Faces(folder), settings["duplicates"]["radius"] != "none")
+        frame = records.Dataset(folder).frame(["sample_id", "identity", "name"])
+        frame = frame if name in sets.known else frame.assign(identity=None)
+        with run.progress(2 * len(faces), f"embed {name}") as progress:
+            embeddings = embed.embed(net, faces, run.runtime, progress=progress)
+        answer[name] = overlap.Faces.of(name, frame, embeddings, faces.hashes)
+    return answer
 
 
 if __name__ == "__main__":

@@ -22,6 +22,7 @@ def spoil(tmp_path, monkeypatch):
     (tmp_path / "data").mkdir()
     (tmp_path / "data" / "models").mkdir()
     (tmp_path / "data" / "models" / "none").touch()
+    (tmp_path / "data" / "overlap").mkdir()
     yaml = YAML(typ="safe")
     values = yaml.load((ROOT / "params.yaml").read_text())
     for name in values["datasets"]:
@@ -604,6 +605,18 @@ def test_what_is_possible_is_not_refused(spoil):
         values["after"] = {"targets": ["big"], "cluster": [], "evaluate": ["big", "student"], "export": []}
 
     assert spoil(nothing_labelled) == {}
+
+
+def test_decisions_about_overlap_are_read(spoil, tmp_path):
+    entry = "- {dataset: synthetic_train, who: x, benchmark: synthetic_tset, matched: y, verdict: accept}\n"
+    (tmp_path / "data" / "overlap" / "decisions.yaml").write_text(entry)
+    told = spoil()["data/overlap/decisions.yaml, entry 1"]
+    assert "'synthetic_tset' is not compared here, but synthetic_test, synthetic_validation" in told
+    assert (
+        "data/elsewhere does not exist"
+        in (spoil(lambda v: v["overlap"].update(decisions="data/elsewhere"))["overlap.decisions"])
+    )
+    assert spoil(lambda v: v["overlap"].update(decisions="data/models/none")) == {}
 
 
 @pytest.mark.parametrize(

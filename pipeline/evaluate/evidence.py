@@ -14,27 +14,23 @@ import pyarrow as pa
 
 from pipeline import files, records
 from pipeline.evaluate import figures, tail
-from pipeline.evaluate.overlap import COLUMNS, Bound, Kind, Match, Measured, kind_name
+from pipeline.evaluate.duplicates import REASON as DUPLICATE
+from pipeline.evaluate.overlap import COLUMNS, kind_name
+from pipeline.evaluate.removals import Found
 from pipeline.records import Dataset, Image
 
 REASONS = pa.schema(list(zip(COLUMNS, [pa.string()] * 6 + [pa.float64()] * 2, strict=True)))
 SHOWN, EACH = 12, 3  # removed people or faces in the picture, and images of each
 
 
-def write(
-    folder: Path,
-    limits: Mapping[Kind, Measured],
-    matches: Mapping[tuple[str, Kind], Match],
-    bounds: Mapping[Kind, Bound],
-    rows: Sequence[Mapping[str, Any]],
-    datasets: Mapping[str, Path],
-) -> dict[str, Any]:
+def write(folder: Path, found: Found, datasets: Mapping[str, Path]) -> dict[str, Any]:
     """reasons.parquet, similarity.json, two pictures; returns the thresholds and what they let expect."""
     impostors, candidates, thresholds = {}, {}, {}
-    mutual = {kind: bound.mutual if np.isfinite(bound.mutual) else None for kind, bound in bounds.items()}
-    for kind, (limit, scores) in limits.items():
+    bounds = {kind: bound.mutual for kind, bound in found.bounds.items()}
+    mutual = {kind: value if np.isfinite(value) else None for kind, value in bounds.items()}
+    for kind, (limit, scores) in found.limits.items():
         name = kind_name(kind)
-        mine = {dataset: match for (dataset, other), match in matches.items() if other == kind}
+        mine = {dataset: match for (dataset, other), match in found.matches.items() if other == kind}
         impostors[name] = {
             "histogram": scores.histogram.tolist(),
             "threshold": limit.value,
@@ -54,33 +50,48 @@ def write(
         }
     document = {"impostors": impostors, "candidates": candidates, "thresholds": thresholds, "bins": [-1, 1]}
     files.write_json(folder / "similarity.json", document)
-    records.write_parquet(folder / "reasons.parquet", pa.Table.from_pylist(rows, REASONS))
+    records.write_parquet(folder / "reasons.parquet", pa.Table.from_pylist(found.rows, REASONS))
     figures.similarity(impostors, candidates, folder / "similarity.png")
-    figures.sheet(removed(rows, datasets), folder / "removed.png")
+    opened = {name: Dataset(at) for name, at in datasets.items()}
+    figures.sheet(removed(found.rows, opened), folder / "removed.png")
+    if copies := copied(found.rows, opened):
+        figures.sheet(copies, folder / "duplicates.png")
     return {"thresholds": thresholds}
 
 
 def removed(
-    rows: Sequence[Mapping[str, Any]], datasets: Mapping[str, Path]
+    rows: Sequence[Mapping[str, Any]], opened: Mapping[str, Dataset]
 ) -> list[tuple[str, list[Image | None]]]:
     """The most and the least similar removals by embedding: removed faces, a gap, faces of the match."""
     people: dict[tuple[str, str], Mapping[str, Any]] = {}
     for row in rows:
-        if row["reason"] != "name":
+        if row["reason"] not in ("name", DUPLICATE):
             people.setdefault((row["dataset"], row["identity"] or row["sample_id"]), row)
-    ranked = sorted(people.values(), key=lambda row: -row["similarity"])
-    shown = ranked if len(ranked) <= SHOWN else ranked[: SHOWN // 2] + ranked[-SHOWN // 2 :]
-    opened = {name: Dataset(folder) for name, folder in datasets.items()}
-    pictures = []
-    for row in shown:
-        who = row["identity"] or row["sample_id"]
-        own, matched = _faces(opened[row["dataset"]], who), _faces(opened[row["benchmark"]], row["matched"])
-        pictures.append((f"{who} = {row['matched']}, {row['similarity']:.3f}", [*own, None, *matched]))
-    return pictures
+    return [
+        _side_by_side(opened, row, row["identity"] or row["sample_id"], EACH)
+        for row in _ends(list(people.values()))
+    ]
 
 
-def _faces(data: Dataset, who: str) -> list[Image | None]:
-    """EACH faces of an identity, or the one with this sample id; gaps where there are fewer."""
-    frame = data.frame(["sample_id", "identity"])
-    rows = np.flatnonzero((frame["sample_id"] == who) | (frame["identity"] == who))[:EACH]
-    return [*(data.image(int(row)) for row in rows), *[None] * (EACH - len(rows))]
+def copied(
+    rows: Sequence[Mapping[str, Any]], opened: Mapping[str, Dataset]
+) -> list[tuple[str, list[Image | None]]]:
+    """The most and the least similar images removed as near-duplicates, beside what they are copies of."""
+    mine = [row for row in rows if row["reason"] == DUPLICATE]
+    return [_side_by_side(opened, row, row["sample_id"], 1) for row in _ends(mine)]
+
+
+def _ends(rows: Sequence[Mapping[str, Any]]) -> Sequence[Mapping[str, Any]]:
+    """SHOWN rows at most: those of the highest and of the lowest similarity."""
+    ranked = sorted(rows, key=lambda row: -row["similarity"])
+    return ranked if len(ranked) <= SHOWN else ranked[: SHOWN // 2] + ranked[-SHOWN // 2 :]
+
+
+def _side_by_side(
+    opened: Mapping[str, Dataset], row: Mapping[str, Any], who: str, each: int
+) -> tuple[str, list[Image | None]]:
+    own, matched = (
+        figures.faces_of(opened[row["dataset"]], who, each),
+        figures.faces_of(opened[row["benchmark"]], row["matched"], each),
+    )
+    return f"{who} = {row['matched']}, {row['similarity']:.3f}", [*own, None, *matched]

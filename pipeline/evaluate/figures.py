@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from pipeline import files
-from pipeline.records import Image, encode
+from pipeline.records import Dataset, Image, encode
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -148,6 +148,13 @@ def sheet(
             face = cv2.resize(image, (side, side), interpolation=cv2.INTER_AREA)
             canvas[top + line : top + line + side, column * side : (column + 1) * side] = face
     files.write_bytes(path, encode(canvas, quality=101 if path.suffix == ".png" else 90))
+
+
+def faces_of(data: Dataset, who: str, each: int) -> list[Image | None]:
+    """So many faces of an identity, or the one with this sample id; gaps where there are fewer."""
+    frame = data.frame(["sample_id", "identity"])
+    rows = np.flatnonzero((frame["sample_id"] == who) | (frame["identity"] == who))[:each]
+    return [*(data.image(int(row)) for row in rows), *[None] * (each - len(rows))]
 
 
 def scatter(

@@ -9,16 +9,11 @@ x, x' are the normalised embeddings of an image and of its mirror image. Each ki
 single face on either side, has its own threshold t (`pipeline.evaluate.impostors`); u is that of two people
 at a higher rate, since being each other's nearest is evidence too. Training sets must not hold people of
 benchmarks and of the validation set, the validation set none of benchmarks.
-
-By chance n units that share nobody with m protected ones lose n (1 - (1 - r)^m) to matches at the rate r.
-If the comparisons were independent, a pair would be mutual where it is the highest of its k = n + m - 1
-comparisons: n m ((1 - r)^k - (1 - r')^k) / k more go at the rate r' of mutual ones.
 """
 
 from __future__ import annotations
 
-import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -26,21 +21,17 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-from jaxtyping import Float
+from jaxtyping import Float, Int
 
 from pipeline.evaluate import tail
 from pipeline.evaluate.names import normal_name
 from pipeline.evaluate.vectors import normalise
 
 Kind = tuple[bool, bool]  # is it a person's centroid: of the training unit, of the protected one
+Barred = Collection[tuple[str, str, str]]  # (training unit, protected set, protected unit): no match
 Measured = tuple[tail.Threshold, tail.Scores]  # of one kind: the threshold, and impostors that justify it
-log = logging.getLogger(__name__)
-TOO_MANY = 0.3  # a share
 CELLS = 8_000_000  # similarities in memory at a time
 COLUMNS = ["dataset", "sample_id", "identity", "reason", "benchmark", "matched", "similarity", "threshold"]
-REASONS = ("name", "embedding", "mutual")
-# Training depends on the list of these: a number in it would re-train every model where the same faces go.
-LISTED = COLUMNS[:4]
 
 
 def kind_name(kind: Kind) -> str:
@@ -56,9 +47,16 @@ class Faces:
     identity: Sequence[str | None]
     name: Sequence[str | None]
     vector: npt.NDArray[np.float32]  # (n, d): (x + x') / 2
+    hashes: npt.NDArray[np.uint64] | None = None  # (n, 2): of `pipeline.evaluate.hashes`, where asked for
 
     @classmethod
-    def of(cls, dataset: str, frame: pd.DataFrame, embeddings: Float[np.ndarray, "n 2 d"]) -> Faces:
+    def of(
+        cls,
+        dataset: str,
+        frame: pd.DataFrame,
+        embeddings: Float[np.ndarray, "n 2 d"],
+        hashes: npt.NDArray[np.uint64] | None = None,
+    ) -> Faces:
         """From a dataset's sample_id, identity and name, and its plain and mirrored embeddings."""
         ids = frame["sample_id"].tolist()
         plain, mirrored = (normalise(embeddings[:, side], ids) for side in (0, 1))
@@ -66,7 +64,7 @@ class Faces:
             [None if pd.isna(value) else str(value) for value in frame[column]]
             for column in ("identity", "name")
         )
-        return cls(dataset, ids, identity, name, (plain + mirrored) / 2)
+        return cls(dataset, ids, identity, name, (plain + mirrored) / 2, hashes)
 
     @cached_property
     def units(self) -> Units:
@@ -123,8 +121,8 @@ def kinds(training: Sequence[Faces], protected: Sequence[Faces]) -> list[Kind]:
     return sorted(((a, b) for a in left for b in right), reverse=True)
 
 
-def nearest(training: Faces, protected: Sequence[Faces], kind: Kind) -> Match | None:
-    """For every training unit the most similar protected unit of all sets."""
+def nearest(training: Faces, protected: Sequence[Faces], kind: Kind, barred: Barred = ()) -> Match | None:
+    """For every training unit the most similar protected unit of all sets that is not barred."""
     rows = np.flatnonzero(training.units.known == kind[0])
     targets = [
         (faces.dataset, faces.units.label[place], faces.units.vector[place])
@@ -134,14 +132,27 @@ def nearest(training: Faces, protected: Sequence[Faces], kind: Kind) -> Match | 
     if not len(rows) or not targets:
         return None
     vectors = np.stack([vector for _, _, vector in targets])
-    place, similarity, back = _nearest_both_ways(training.units.vector[rows], vectors)
+    apart = _cells([training.units.label[row] for row in rows], [target[:2] for target in targets], barred)
+    place, similarity, back = _nearest_both_ways(training.units.vector[rows], vectors, apart)
     datasets, labels = [targets[i][0] for i in place], [targets[i][1] for i in place]
     mutual = (back[place] == np.arange(len(rows))) & all(kind)
     return Match(kind, rows, datasets, labels, similarity, len(rows) * len(targets), mutual)
 
 
+def _cells(
+    labels: Sequence[str], targets: Sequence[tuple[str, str]], barred: Barred
+) -> npt.NDArray[np.int64]:
+    """(row, column) of every barred pair that is compared here."""
+    if not barred:
+        return np.empty((0, 2), np.int64)
+    rows = {label: place for place, label in enumerate(labels)}
+    columns = {target: place for place, target in enumerate(targets)}
+    cells = [(rows.get(who, -1), columns.get((set_, other), -1)) for who, set_, other in sorted(barred)]
+    return np.asarray([cell for cell in cells if min(cell) >= 0], np.int64).reshape(-1, 2)
+
+
 def _nearest_both_ways(
-    left: Float[np.ndarray, "n d"], right: Float[np.ndarray, "m d"]
+    left: Float[np.ndarray, "n d"], right: Float[np.ndarray, "m d"], barred: Int[np.ndarray, "k 2"]
 ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float64], npt.NDArray[np.int64]]:
     """For every left row the most similar right one and how similar, for every right row the left one."""
     there, best = np.empty(len(left), np.int64), np.empty(len(left))
@@ -150,6 +161,8 @@ def _nearest_both_ways(
     for start in range(0, len(left), step):
         rows = slice(start, start + step)
         similar = left[rows] @ right.T
+        for row, column in barred[(barred[:, 0] >= start) & (barred[:, 0] < start + step)]:
+            similar[row - start, column] = -1.0
         there[rows], best[rows] = similar.argmax(1), similar.max(1)
         first, top = similar.argmax(0), similar.max(0)
         back, highest = np.where(top > highest, start + first, back), np.maximum(top, highest)
@@ -157,31 +170,45 @@ def _nearest_both_ways(
 
 
 def matches(
-    training: Sequence[Faces], protected: Sequence[Faces], kinds: Sequence[Kind]
+    training: Sequence[Faces],
+    protected: Sequence[Faces],
+    kinds: Sequence[Kind],
+    barred: Callable[[str], Barred] = lambda _: (),
 ) -> dict[tuple[str, Kind], Match]:
-    """`nearest` of every training set and kind of comparison that it has."""
-    found = {(faces.dataset, kind): nearest(faces, protected, kind) for faces in training for kind in kinds}
+    """`nearest` of every training set and kind of comparison that it has; `barred` tells those of a set."""
+    found = {
+        (faces.dataset, kind): nearest(faces, protected, kind, barred(faces.dataset))
+        for faces in training
+        for kind in kinds
+    }
     return {key: match for key, match in found.items() if match is not None}
 
 
-def by_name(training: Faces, protected: Sequence[Faces]) -> list[dict[str, Any]]:
+Spares = Callable[[str, int, Faces, int], bool]  # dataset, face, protected set, its face: are two people
+
+
+def by_name(
+    training: Faces, protected: Sequence[Faces], spares: Spares = lambda *_: False
+) -> list[dict[str, Any]]:
     """Faces whose name a protected set has, and the other faces of the same identities."""
-    known = {
-        normal: (faces.dataset, name)
-        for faces in reversed(protected)
-        for name in faces.name
-        if name is not None and (normal := normal_name(name))
-    }
-    found = {
-        row: known[normal] for row, name in enumerate(training.name) if (normal := normal_name(name)) in known
-    }
+    known: dict[str, list[tuple[Faces, int]]] = {}
+    for faces in protected:
+        for other, name in enumerate(faces.name):
+            if name is not None and (normal := normal_name(name)):
+                known.setdefault(normal, []).append((faces, other))
+    found: dict[int, tuple[str, str]] = {}
+    for row, name in enumerate(training.name):
+        for faces, other in known.get(normal_name(name), ()):
+            if not spares(training.dataset, row, faces, other):
+                found[row] = (faces.dataset, str(faces.name[other]))
+                break
     people = {
         training.identity[row]: where for row, where in found.items() if training.identity[row] is not None
     }
     for row, person in enumerate(training.identity):
         if person in people:
             found.setdefault(row, people[person])
-    return [_row(training, row, "name", *found[row], None, None) for row in sorted(found)]
+    return [listed(training, row, "name", *found[row], None, None) for row in sorted(found)]
 
 
 def by_embedding(training: Faces, match: Match, bound: Bound) -> list[dict[str, Any]]:
@@ -195,11 +222,11 @@ def by_embedding(training: Faces, match: Match, bound: Bound) -> list[dict[str, 
     for row, i in rows:
         reason, limit = why[bool(sure[i])]
         where = (match.benchmark[i], match.matched[i], match.similarity[i])
-        answer.append(_row(training, row, reason, *where, limit))
+        answer.append(listed(training, row, reason, *where, limit))
     return answer
 
 
-def _row(
+def listed(
     training: Faces,
     row: int,
     reason: str,
@@ -208,82 +235,7 @@ def _row(
     similarity: float | None,
     threshold: float | None,
 ) -> dict[str, Any]:
+    """A row of what is removed, in COLUMNS."""
     values = (training.dataset, training.sample_id[row], training.identity[row], reason, benchmark, matched)
     numbers = (None if similarity is None else float(similarity), threshold)
     return dict(zip(COLUMNS, (*values, *numbers), strict=True))
-
-
-def exclusions(
-    training: Sequence[Faces],
-    protected: Sequence[Faces],
-    matches: Mapping[tuple[str, Kind], Match],
-    bounds: Mapping[Kind, Bound],
-) -> list[dict[str, Any]]:
-    """One row a face to remove, by dataset and sample id; a name outranks any embedding, and a match one
-    that counts only because both are each other's nearest."""
-    found: dict[tuple[str, str], dict[str, Any]] = {}
-    for faces in training:
-        rows = [
-            row
-            for (dataset, kind), match in matches.items()
-            if dataset == faces.dataset
-            for row in by_embedding(faces, match, bounds[kind])
-        ]
-        rows.sort(key=lambda row: (row["reason"] == "embedding", row["similarity"] - row["threshold"]))
-        for row in [*rows, *by_name(faces, protected)]:
-            found[row["dataset"], row["sample_id"]] = row
-    return [found[key] for key in sorted(found)]
-
-
-def expected(
-    dataset: str,
-    matches: Mapping[tuple[str, Kind], Match],
-    limits: Mapping[Kind, Measured],
-    mutual_rate: float = 0.0,
-) -> dict[str, Any]:
-    """People and single faces that chance alone removes of a set; whether the impostors support that.
-
-    Says so where they are more than TOO_MANY of all.
-    """
-    mine = {kind: match for (name, kind), match in matches.items() if name == dataset}
-    removals, units = 0.0, 0
-    for known in (True, False):
-        count, spared = 0, 1.0
-        for kind, match in mine.items():
-            if kind[0] == known:
-                count = len(match.unit)
-                spared *= (1 - limits[kind][0].rate) ** (match.compared // count)
-        removals, units = removals + count * (1 - spared), units + count
-    if (both := mine.get((True, True))) is not None:
-        highest = len(both.unit) + both.compared // len(both.unit) - 1  # of so many comparisons
-        low, high = limits[True, True][0].rate, max(mutual_rate, limits[True, True][0].rate)
-        removals += both.compared * ((1 - low) ** highest - (1 - high) ** highest) / highest
-    if removals > TOO_MANY * units:
-        log.warning(
-            "%s: chance alone removes some %.0f of %d people or single faces, whoever they are:"
-            " lower overlap.false_match_rate, or take a better overlap.model", dataset, removals, units
-        )  # fmt: skip
-    return {"expected_false_removals": removals, "supported": all(limits[kind][0].supported for kind in mine)}
-
-
-def summary(rows: Sequence[Mapping[str, Any]], training: Sequence[Faces]) -> dict[str, dict[str, Any]]:
-    """What was removed of each set: faces by reason, and people."""
-    answer: dict[str, dict[str, Any]] = {}
-    for faces in training:
-        mine = [row for row in rows if row["dataset"] == faces.dataset]
-        reasons = {reason: sum(row["reason"] == reason for row in mine) for reason in REASONS}
-        people = {row["identity"] for row in mine} - {None}
-        everyone = set(faces.identity) - {None}
-        answer[faces.dataset] = {
-            "faces": len(faces.sample_id), "people": len(everyone),
-            "removed_faces": len(mine), "removed_people": len(people),
-            **{f"by_{reason}": count for reason, count in reasons.items()},
-        }  # fmt: skip
-    return answer
-
-
-def told(counts: Mapping[str, Any]) -> str:
-    """ "3 of 40 people, 12 of 160 faces" from one set's part of a summary."""
-    return ", ".join(
-        f"{counts[f'removed_{what}']:,} of {counts[what]:,} {what}" for what in ("people", "faces")
-    )

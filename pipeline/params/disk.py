@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from pipeline import plugin
+from pipeline import decisions, plugin
 from pipeline.params.data import used
 from pipeline.params.models import MODELS, nets
 from pipeline.params.problem import EMPTY, NONE, Problem, Tree, tree
@@ -116,4 +116,22 @@ def starts(values: Tree) -> Iterator[Problem]:
             yield Problem(path, f"{value} does not exist", hint)
 
 
-RULES = (raw, detections, weights, starts)
+def decided(values: Tree) -> Iterator[Problem]:
+    """Decisions about overlap can be read, and are about datasets that are compared."""
+    folder, data = tree(values, "overlap").get("decisions"), tree(values, "data")
+    if not isinstance(folder, str):
+        return
+    if not Path(folder).exists():
+        hint = f"an empty folder serves (mkdir -p {folder}), or {NONE} for none"
+        yield Problem("overlap.decisions", f"{folder} does not exist", hint)
+    roles = ("labelled", "unlabelled", "landmarked", "validation")
+    cleaned = {str(data.get(role)) for role in roles} - {EMPTY}
+    protected = {*map(str, data.get("benchmarks", ())), str(data.get("validation"))} - {EMPTY}
+    try:
+        decisions.check_names(folder, decisions.read(folder), cleaned, protected)
+    except decisions.DecisionsError as error:
+        where, _, what = str(error).partition(": ")
+        yield Problem(where, what)
+
+
+RULES = (raw, detections, weights, starts, decided)

@@ -85,10 +85,19 @@ class Foreign(Strict):
     preset: str
 
 
+class Duplicates(Strict):
+    radius: Annotated[int, Field(ge=0, lt=32)] | Literal["none"]  # bits; 32 are as many as chance has
+    similarity: float = Field(gt=0, le=1)
+    identity: bool
+
+
 class Overlap(Strict):
     model: str
     false_match_rate: Rate
     mutual_rate: MutualRate
+    duplicates: Duplicates
+    band: float = Field(ge=0, le=1)  # of cosines
+    decisions: str  # a folder
 
 
 class After(Strict):

@@ -14,7 +14,10 @@ from pipeline.report.sections import Picture, flat, pictures
 from pipeline.synthetic import world
 
 VALIDATION = "validation"
+UNSURE = 24  # pairs in the table: those of the picture
 SETTINGS = ("model", "false match rate", "mutual rate", "held out")
+REASONS = {"by_name": "By name", "by_embedding": "By embedding", "by_mutual": "Each other's nearest"}
+SELDOM = {"by_duplicate": "Copied images", "by_accepted": "By your decision"}  # shown where there are any
 
 
 @dataclass
@@ -53,10 +56,20 @@ class Overlap:
     thresholds: Mapping[str, Mapping[str, Any]]  # kind of comparison -> numbers
     settings: dict[str, Any]
     pictures: list[Picture] = field(default_factory=list)
+    unsure: list[dict[str, Any]] = field(default_factory=list)  # pairs near their threshold, the first ones
+    unsure_in_all: int = 0
+    decided: list[dict[str, Any]] = field(default_factory=list)
 
     def removed(self, what: str, trained_on: bool) -> int:
         """Faces or people removed of the sets that are trained on, or of the validation set."""
         return sum(row.counts[f"removed_{what}"] for row in self.cleaned if row.trained_on == trained_on)
+
+    @property
+    def reasons(self) -> dict[str, str]:
+        """Why faces went: key of the counts -> heading."""
+        return REASONS | {
+            key: text for key, text in SELDOM.items() if any(row.counts.get(key) for row in self.cleaned)
+        }
 
     @property
     def true(self) -> bool:
@@ -80,11 +93,22 @@ def overlap(results: Results) -> Overlap | None:
     cleaned.sort(key=lambda row: [ROLES.index(role) for role in row.roles])
     rates = (metrics.get("false_match_rate"), metrics.get("mutual_rate"))
     found = Overlap(cleaned, *rates, metrics.get("thresholds", {}), settings)
-    names = (
-        ("similarity", "removed") if any(row.counts["removed_faces"] for row in cleaned) else ("similarity",)
-    )
-    found.pictures = pictures(results.path("prepared", "overlap", "evidence"), names)
+    found.unsure_in_all = int(metrics.get("borderline", 0))
+    found.unsure = unsure(results)
+    found.decided = list(metrics.get("decisions", {}).get("pairs", ()))
+    gone = ("removed", "duplicates") if any(row.counts["removed_faces"] for row in cleaned) else ()
+    found.pictures = pictures(results.path("prepared", "overlap", "evidence"), ("similarity", *gone))
+    found.pictures += pictures(results.path("prepared", "overlap", "evidence"), ("borderline",))
     return found
+
+
+def unsure(results: Results) -> list[dict[str, Any]]:
+    """The first UNSURE pairs that a person might decide, the nearest to their threshold first."""
+    path = results.path("prepared", "overlap", "evidence", "borderline.parquet")
+    if not path.exists():
+        return []
+    rows: list[dict[str, Any]] = pd.read_parquet(path).head(UNSURE).to_dict("records")  # type: ignore[assignment]
+    return rows
 
 
 def _cleaned(results: Results, dataset: str, counts: Mapping[str, Any]) -> Cleaned:

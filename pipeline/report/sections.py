@@ -34,6 +34,8 @@ CAPTIONS = {
     "det": "False rejects over false accepts (DET), normal deviates",
     "scores": "Scores of genuine and impostor pairs, each as shares of their number",
     "hardest": "The pairs that are hardest for it",
+    "borderline": "Pairs near the threshold, the nearest first: one person or two?",
+    "duplicates": "Removed images and the protected images that they are copies of",
     "removed": "Removed faces and whom they matched, the most and the least similar ones",
 }
 

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from pipeline.evaluate import impostors, overlap, tail
+from pipeline.evaluate import impostors, overlap, removals, tail
 
 
 def make(dataset, people, images, seed, noise=0.8, unknown=False, names=None, directions=None):
@@ -49,7 +49,7 @@ def find(training, protected, held_out, rate=1e-4, mutual_rate=0.0):
     limits = impostors.thresholds(training, held_out, kinds, rate)
     matches = overlap.matches(training, protected, kinds)
     bounds = impostors.bounds(limits, mutual_rate)
-    return overlap.exclusions(training, protected, matches, bounds), limits, matches
+    return removals.exclusions(training, protected, matches, bounds), limits, matches
 
 
 def test_finds_the_planted_and_few_others():
@@ -85,7 +85,7 @@ def test_every_image_of_a_person_goes_with_the_numbers_that_say_why():
     wild = table[table["dataset"] == "wild"]
     assert wild["identity"].isna().all()
     assert set(wild["threshold"]) == {limits[False, True][0].value}
-    assert overlap.summary(rows, training)["train"]["removed_people"] == table["identity"].nunique()
+    assert removals.counted(rows, training)["train"]["removed_people"] == table["identity"].nunique()
 
 
 def test_units_against_a_loop():
@@ -207,7 +207,7 @@ def test_chance_removals_against_a_simulation():
         matches["train", kind] = overlap.Match(
             kind, rows, [], [], np.zeros(left), left * right, np.zeros(left, bool)
         )
-    found = overlap.expected("train", matches, limits)
+    found = removals.expected("train", matches, limits)
     rng, total = np.random.default_rng(0), 0
     for _ in range(400):
         for known in (True, False):
@@ -216,8 +216,8 @@ def test_chance_removals_against_a_simulation():
     assert found["expected_false_removals"] == pytest.approx(total / 400, rel=0.03)
     assert found["supported"]
     limits[True, True] = tail.Threshold(0.5, 0.01, 10, "normal"), tail.Scores()
-    assert not overlap.expected("train", matches, limits)["supported"]
-    assert overlap.expected("other", matches, limits)["expected_false_removals"] == 0
+    assert not removals.expected("train", matches, limits)["supported"]
+    assert removals.expected("other", matches, limits)["expected_false_removals"] == 0
 
 
 @pytest.mark.parametrize(("rate", "said"), [(1e-4, False), (1e-3, True)])
@@ -226,7 +226,7 @@ def test_a_rate_that_loses_too_many_by_chance_is_told(rate, said, caplog):
     limits = {(True, True): (tail.Threshold(0.5, rate, 10**6, "measured"), tail.Scores())}
     rows = np.arange(1000)
     match = overlap.Match((True, True), rows, [], [], np.zeros(1000), 400 * 1000, np.zeros(1000, bool))
-    found = overlap.expected("casia", {("casia", (True, True)): match}, limits)
+    found = removals.expected("casia", {("casia", (True, True)): match}, limits)
     assert found["expected_false_removals"] == pytest.approx(1000 * (1 - (1 - rate) ** 400))
     assert ("casia: chance alone removes some" in caplog.text) == said
 
@@ -279,7 +279,7 @@ def test_chance_removals_of_each_others_nearest_against_a_simulation():
     limits = {(True, True): (tail.Threshold(0.999, 0.001, 10_000, "measured"), tail.Scores())}
     none = np.zeros(60, bool)
     match = overlap.Match((True, True), np.arange(60), [], [], np.zeros(60), 2400, none)
-    found = overlap.expected("train", {("train", (True, True)): match}, limits, 0.01)
+    found = removals.expected("train", {("train", (True, True)): match}, limits, 0.01)
     rng, total = np.random.default_rng(0), 0
     for _ in range(2000):
         similar = rng.random((60, 40))
@@ -309,7 +309,7 @@ def test_nothing_to_compare():
     assert overlap.kinds([faces], [faces]) == [(True, True)]
     rows, _, _ = find([faces], [make("t", {9: "t"}, 2, 0, directions=directions(10, seed=5))], None, 1e-6)
     assert rows == []
-    assert overlap.summary(rows, [faces])["train"]["removed_faces"] == 0
+    assert removals.counted(rows, [faces])["train"]["removed_faces"] == 0
 
 
 def test_a_broken_embedding_names_its_face():

@@ -101,6 +101,37 @@ def test_the_page_tells_all_of_it(world: Results) -> None:
     assert "Planted ones are people of the test set" in text
 
 
+def test_copied_images_have_a_column_where_there_are_any(world: Results) -> None:
+    found = overlap.overlap(world)
+    assert found is not None
+    assert list(found.reasons) == ["by_name", "by_embedding", "by_mutual"]
+    metrics = world.metrics("overlap")
+    metrics["removed"]["wild"]["by_duplicate"] = 7
+    files.write_json(world.root / "metrics/overlap.json", metrics)
+    text = re.sub(r"\s+", " ", re.sub(r"<[^>]+>", " ", page.build(world.root, PARAMS)))
+    assert "nearest Copied images Expected by chance" in text
+    assert "wild unlabelled 12 unknown 3 unknown 0 3 0 7 0.25" in text
+
+
+def test_pairs_near_the_threshold_and_decisions_are_listed(world: Results) -> None:
+    pair = {"dataset": "home", "benchmark": "bench", "similarity": 0.612, "threshold": 0.605, "kind": "x"}
+    rows = [{**pair, "who": f"l{n}", "matched": f"t{n}", "goes": n % 2 == 0} for n in range(30)]
+    (world.root / "prepared/overlap/evidence").mkdir()
+    pd.DataFrame(rows).to_parquet(world.root / "prepared/overlap/evidence/borderline.parquet")
+    one = {"dataset": "home", "who": "l7", "benchmark": "bench", "matched": "Ann <b>", "faces": 4}
+    pairs = [{**one, "verdict": verdict, "similarity": 0.5, "note": None} for verdict in ("accept", "reject")]
+    metrics = world.metrics("overlap") | {"borderline": 30, "decisions": {"pairs": pairs}}
+    files.write_json(world.root / "metrics/overlap.json", metrics)
+    html = page.build(world.root, PARAMS)
+    assert "Ann <b>" not in html
+    text = re.sub(r"\s+", " ", re.sub(r"<[^>]+>", " ", html))
+    assert "30 pairs are so near to the threshold that a look is worth it; the nearest 24 are here" in text
+    assert "home l0 bench t0 0.612 0.605 goes home l1 bench t1 0.612 0.605 stays" in text
+    assert text.count("0.605 goes") == 12
+    assert "the same person: removed 4 0.5" in text
+    assert "two people: kept 4 0.5" in text
+
+
 def test_of_real_people_nobody_knows_the_truth(data: Path, params: dict[str, Any], html: str) -> None:
     found = overlap.overlap(Results(data, params))
     assert found is not None

@@ -3,41 +3,17 @@
 from pathlib import Path
 
 import pytest
+import yaml
 
-from pipeline import files, loader
+from pipeline import files, loader, records
+from pipeline.decisions import DecisionsError
 from pipeline.evaluate import evidence
 from stages import overlap
 from tests.stages.fakes import FakeRun
 from tests.stages.measuring import DATA, contents, write_model, write_people
 
-ROLES = DATA | {"labelled": "train", "landmarked": "train", "benchmarks": ["lfw", "cfp"]}
 OUT = Path("data/prepared/overlap")
-
-
-def test_every_role_that_is_trained_on_is_cleaned_once():
-    training, protected = overlap.folders(ROLES)
-    prepared, benchmarks = Path("data/prepared/crop"), Path("data/benchmarks/crop")
-    assert training == {"train": prepared / "train", "wild": prepared / "wild"}
-    assert protected == {"lfw": benchmarks / "lfw", "cfp": benchmarks / "cfp", "val": prepared / "val"}
-
-
-def test_empty_roles_are_left_out():
-    training, protected = overlap.folders(
-        {**ROLES, "labelled": "none", "landmarked": "none", "validation": "none"}
-    )
-    assert list(training) == ["wild"]
-    assert list(protected) == ["lfw", "cfp"]
-
-
-@pytest.mark.parametrize("role", ["labelled", "unlabelled", "landmarked"])
-def test_training_on_a_benchmark_is_refused(role):
-    with pytest.raises(ValueError, match="cfp is trained on and tested on"):
-        overlap.folders({**ROLES, role: "cfp"})
-
-
-def test_validation_on_a_benchmark_is_refused():
-    with pytest.raises(ValueError, match="cfp is a benchmark, and validation too"):
-        overlap.folders({**ROLES, "validation": "cfp"})
+COPIES = {"radius": "none", "similarity": 0.9, "identity": False}
 
 
 def test_the_table_has_what_training_reads_and_no_numbers():
@@ -57,6 +33,7 @@ def run(tmp_path, monkeypatch):
     write_people("data/benchmarks/crop/test", test, seed=3, names={85: "ann lee"})
     write_model("data/models/scout")
     settings = {"model": "data/models/scout", "false_match_rate": 1e-3, "mutual_rate": 0.0}
+    settings |= {"duplicates": COPIES, "band": 0.0, "decisions": "data/overlap"}
     return FakeRun(None, {"data": DATA, "overlap": settings})
 
 
@@ -140,6 +117,7 @@ def test_another_rate_that_removes_the_same_faces_gives_the_same_list(run):
     assert lower.isdisjoint(higher)
     assert {str(path) for path in first if first[path] == second[path]} == {
         "exclusions.parquet",
+        "evidence/borderline.parquet",
         "evidence/removed.png",
     }
 
@@ -162,6 +140,110 @@ def test_people_who_are_each_others_nearest_say_so(run):
     told = run.told["thresholds"]["person-person"]
     assert set(table.loc["home000/0":"home000/3", "threshold"]) == {told["mutual"]}
     assert run.told["removed"]["home"]["by_mutual"] >= 4
+
+
+def decide(*entries):
+    files.write_text("data/overlap/decisions.yaml", yaml.safe_dump(list(entries)))
+
+
+def decision(verdict, who, matched, dataset="home"):
+    return {"dataset": dataset, "who": who, "benchmark": "test", "matched": matched, "verdict": verdict}
+
+
+def test_pairs_near_the_threshold_are_listed_and_can_be_decided(run):
+    """All within a band of 2: each pair is listed once, and not again once it is decided."""
+    run.params["overlap"]["band"] = 1.0
+    overlap.main(run)
+    table = loader.read_parquet(OUT / "evidence/borderline.parquet")
+    assert run.told["borderline"] == len(table)
+    assert "overlap/borderline.png" in run.figures
+    distance = (table["similarity"] - table["threshold"]).abs()
+    assert distance.is_monotonic_increasing
+    home = table[table["dataset"] == "home"].set_index("who")
+    assert "home001" not in home.index, "her name decides"
+    assert (home.loc["home000", "matched"], home.loc["home000", "goes"]) == ("test000", True)
+    offered = yaml.safe_load((OUT / "evidence/borderline.yaml").read_text())
+    assert [entry["who"] for entry in offered] == table["who"].tolist()
+    stays = home.index[~home["goes"]][0]
+    decide(decision("reject", "home000", "test000"), decision("accept", stays, home.loc[stays, "matched"]))
+    overlap.main(run)
+    gone, again = reasons(), loader.read_parquet(OUT / "evidence/borderline.parquet")
+    assert set(gone.loc[gone["identity"] == stays, "reason"]) == {"accepted"}
+    assert gone.loc[gone["identity"] == stays, "matched"].nunique() == 1
+    pairs = set(zip(again["dataset"], again["who"], again["matched"], strict=True))
+    assert not pairs & {("home", "home000", "test000"), ("home", stays, home.loc[stays, "matched"])}
+    assert not (gone["matched"] == "test000")[gone["identity"] == "home000"].any()
+    told = run.told["decisions"]
+    assert (told["accepted"], told["rejected"], run.told["removed"]["home"]["by_accepted"]) == (1, 1, 4)
+
+
+def test_a_rejected_name_and_a_rejected_copy_stay(run):
+    copied = ["test082/0"]
+    plant(Path("data/prepared/crop/home"), Path("data/benchmarks/crop/test"), copied)
+    run.params["overlap"] |= {"false_match_rate": 1e-12, "duplicates": {**COPIES, "radius": 8}}
+    overlap.main(run)
+    assert {"home001/0", "copy/0"} <= set(reasons()["sample_id"])
+    decide(decision("reject", "home001", "Ann Lee"), decision("reject", "copy/0", "test082"))
+    overlap.main(run)
+    table = reasons()
+    assert "copy/0" not in set(table["sample_id"])
+    assert not ((table["identity"] == "home001") & (table["benchmark"] == "test")).any()
+
+
+@pytest.mark.parametrize(
+    ("entry", "said"),
+    [
+        (decision("accept", "home000", "test000", "hime"), "entry 1: dataset 'hime' is not compared here"),
+        (
+            decision("accept", "home999", "test000"),
+            "entry 1, who: home has no identity and no sample 'home999'",
+        ),
+        (
+            decision("accept", "home000", "nobody"),
+            "entry 1, matched: test has no identity, no sample and no name",
+        ),
+    ],
+)
+def test_a_decision_about_nobody_is_refused(run, entry, said):
+    decide(entry)
+    with pytest.raises(DecisionsError, match=said):
+        overlap.main(run)
+
+
+def test_copied_images_go_their_people_stay(run):
+    """Three photographs of `test` lie in `home`, as PNG and as JPEG, one of them mirrored."""
+    copied = [f"test{person:03d}/{shot}" for person, shot in ((82, 0), (90, 1), (91, 3))]
+    plant(Path("data/prepared/crop/home"), Path("data/benchmarks/crop/test"), copied)
+    run.params["overlap"] |= {"false_match_rate": 1e-12, "duplicates": {**COPIES, "radius": 8}}
+    overlap.main(run)
+    table = reasons()
+    mine = table[(table["reason"] == "duplicate") & (table["dataset"] == "home")].set_index("sample_id")
+    expected = {f"copy/{number}": name for number, name in enumerate(copied)}
+    assert mine["matched"].to_dict() == expected
+    assert set(mine["identity"]) == {"home010"}
+    assert (mine["similarity"] >= 0.9).all()
+    assert run.told["removed"]["home"]["by_duplicate"] == 3
+    assert "overlap/duplicates.png" in run.figures
+    run.params["overlap"]["duplicates"] |= {"identity": True}
+    overlap.main(run)
+    table = reasons()
+    assert set(table.loc[table["identity"] == "home010", "reason"]) == {"duplicate"}
+    assert run.told["removed"]["home"]["by_duplicate"] == 3 + 4
+
+
+def plant(folder, source, samples):
+    """Append images of `source` to the person home010 of `folder`: as it is, as JPEG, mirrored."""
+    other = records.Dataset(source)
+    where = {sample: row for row, sample in enumerate(other.frame(["sample_id"])["sample_id"])}
+    images = [other.image(where[sample]) for sample in samples]
+    with files.writing_dir(folder) as aside:
+        writer = records.Writer(aside)
+        for sample in records.Dataset(folder).samples():
+            writer.add(sample)
+        for number, image in enumerate(images):
+            encoded = records.encode(image[:, ::-1].copy() if number == 2 else image, 95 if number else 101)
+            writer.add(records.Sample(f"copy/{number}", encoded, identity="home010"))
+        writer.close({})
 
 
 def test_the_list_is_in_order_of_dataset_and_face(run):
