@@ -15,9 +15,10 @@ from __future__ import annotations
 import threading
 from bisect import bisect_right
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any, Literal
 
 import cv2
@@ -33,6 +34,7 @@ from pipeline.strict import Strict
 SHEET, TILE = 24, 128  # faces of a contact sheet, pixels of each
 MANY = 512  # rows that pass through at a time
 ROWS = 64  # a task's rows: small enough to share out evenly, large enough that handing over costs nothing
+NO_PHOTO = {"truth", "pose", "given"}  # annotators that read rows alone; any other may want the photo
 EDGES = tuple(step * 2**octave for octave in range(2, 9) for step in (4, 5, 6, 7))  # pixels: where bins begin
 
 
@@ -64,14 +66,17 @@ class SetAside:
 
 @dataclass
 class Crop(Sample):
-    """A cropped sample, and what its image was, in pixels of that; neither is written with it."""
+    """A cropped sample, and what its image was, in pixels of that: these are not written with it."""
 
     photo: int = 0  # the shorter side of the image
     square: float = 0.0  # a side of the square that the crop shows: below the crop's size it was enlarged
+    origin: str = ""  # the photo's id
+    matrix: tuple[float, ...] = ()  # the 2 x 3 numbers that map it to the crop
 
     def row(self) -> dict[str, Any]:
         row = super().row()
-        del row["photo"], row["square"]
+        for name in ("photo", "square", "origin", "matrix"):
+            del row[name]
         return row
 
 
@@ -119,17 +124,19 @@ class Cropper:
         if not found:
             return [SetAside(sample.sample_id, self.detector.absent)]
         if len(found) == 1:
-            return [self._crop(sample, image, found[0])]
+            return [self._crop(sample, image, found[0], sample.sample_id)]
         nobody = [Sample(f"{sample.sample_id}#{number}", b"") for number in range(1, len(found) + 1)]
-        return [self._crop(one, image, face) for one, face in zip(nobody, found, strict=True)]
+        both = zip(nobody, found, strict=True)
+        return [self._crop(one, image, face, sample.sample_id) for one, face in both]
 
-    def _crop(self, sample: Sample, image: Image, face: Detection) -> Sample | SetAside:
+    def _crop(self, sample: Sample, image: Image, face: Detection, photo: str) -> Sample | SetAside:
         try:
             crop, matrix = self._cut(image, face)
         except geometry.GeometryError as error:
             return SetAside(sample.sample_id, str(error))
         done = moved(sample, face, matrix, records.encode(crop, self.quality))
-        return Crop(**vars(done), photo=min(image.shape[:2]), square=self.size / geometry.scale(matrix))
+        square, numbers = self.size / geometry.scale(matrix), tuple(matrix.ravel().tolist())
+        return Crop(**vars(done), photo=min(image.shape[:2]), square=square, origin=photo, matrix=numbers)
 
     def _cut(self, image: Image, face: Detection) -> tuple[Image, geometry.Matrix]:
         if self.method == "aligned":
@@ -217,6 +224,22 @@ def put(writer: records.Writer, batch: Sequence[Sample | SetAside | pa.Table], r
             if isinstance(face, Crop):
                 resolution.add(face.photo, face.square)
     return sum(face.num_rows if isinstance(face, pa.Table) else 1 for face in batch)
+
+
+def origins(batch: Sequence[Sample | SetAside | pa.Table]) -> pa.Table:
+    """Where the crops of a batch lie in their photos; nothing of what passed through as it was."""
+    cut = [face for face in batch if isinstance(face, Crop)]
+    rows = [{"sample_id": face.sample_id, "photo": face.origin, "matrix": list(face.matrix)} for face in cut]
+    return pa.Table.from_pylist(rows, records.ORIGINS)
+
+
+def write_origins(
+    folder: Path, params: Params, annotators: Iterable[str], tables: Sequence[pa.Table]
+) -> None:
+    """`origins` of all batches, for a dataset that one of its annotators may want the photos of."""
+    if params.method != "as_is" and set(annotators) - NO_PHOTO:
+        whole = pa.concat_tables([records.ORIGINS.empty_table(), *tables])
+        records.write_parquet(folder / "origins.parquet", whole)
 
 
 def sheet_of(dataset: Dataset) -> Image:

@@ -25,20 +25,22 @@ def main(run: stage.Run) -> None:
     dataset = records.Dataset(run.prepared / "ingest" / name, RAW / name)
     batches = cut(run, entry, dataset, params)
     about = {**dataset.about, **params.about(), "crop": preset, "detector": detector, "colour": "RGB"}
-    if detector != DETECTOR:  # the source knows of one face an image
-        about["faces"] = counted
+    about |= {"faces": counted} if detector != DETECTOR else {}  # the source knows of one face an image
     known = pa.Table.from_pandas(dataset.set_aside(), records.SET_ASIDE).to_pylist()
     pairs = pa.Table.from_pandas(dataset.pairs(), records.PAIRS)
+    tables: list[pa.Table] = []  # where the crops lie in their photos
     with files.writing_dir(run.prepared / "crop" / name) as folder:
         writer, resolution = records.Writer(folder, set_aside=list(known)), crops.Resolution(params.size)
         # nobody knows beforehand how many faces there are in all
         with run.progress(0 if counted == "all" else len(dataset), f"crop {name}") as bar:
             for batch in batches:
                 bar.advance(crops.put(writer, batch, resolution))
+                tables.append(crops.origins(batch))
         total = writer.count + len(writer.set_aside)
         with stage.listed(address, writer.set_aside):
             records.check_set_aside(writer.set_aside, total, limit, f"dataset {name}")
         writer.close(about, pairs, dataset.lists())
+        crops.write_origins(folder, params, entry.get("annotators", ()), tables)
     show(run, done := records.Dataset(run.prepared / "crop" / name))
     here = set(done.frame(["sample_id"])["sample_id"])
     broken = sum(not {pair["a"], pair["b"]} <= here for pair in pairs.to_pylist())
