@@ -6,7 +6,7 @@ Images that are crops already (`as_is`) pass through untouched: neither decoded 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property
@@ -23,6 +23,8 @@ from pipeline.detectors import Detector, Faces
 from pipeline.records import Dataset, Sample, images
 
 MANY = 512  # rows that pass through at a time
+ORIGINS = "origins.parquet"
+NO_PHOTO = {"truth", "pose", "given"}  # annotators that read rows alone; any other may want the photo
 ROWS = 64  # a thread's rows: small enough to share out evenly, large enough that handing over costs nothing
 
 
@@ -36,6 +38,7 @@ class Cropping:
     detector: str
     options: Mapping[str, Any]
     faces: Faces = "prominent"
+    origins: bool = False  # say where the crops lie in their photos, too: for annotators that look at these
     threaded = True
 
     def make(self, numbers: range, folder: Path, workers: int, tell: Callable[[int], None]) -> dict[str, Any]:
@@ -44,9 +47,13 @@ class Cropping:
             batches: Iterator[Sequence[Any]] = untouched(self._opened, self.params.size, numbers)
         else:
             batches = crops(self._opened, self._croppers, workers, numbers)
+        where = [records.ORIGINS.empty_table()]
         for batch in batches:
             tell(put(writer, batch, resolution))
+            where += [origins(batch)] if self.origins else []
         writer.flush()
+        if self.origins:
+            records.write_parquet(folder / ORIGINS, pa.concat_tables(where))
         seen = writer.count + len(writer.set_aside)
         counted = {"seen": seen, "rows": writer.count, "resolution": resolution.told()}
         return {**counted, "set_aside": writer.set_aside}
@@ -149,3 +156,24 @@ def put(writer: records.Writer, batch: Sequence[Sample | SetAside | pa.Table], r
             if isinstance(face, Crop):
                 resolution.add(face.photo, face.square)
     return sum(face.num_rows if isinstance(face, pa.Table) else 1 for face in batch)
+
+
+def origins(batch: Sequence[Sample | SetAside | pa.Table]) -> pa.Table:
+    """Where the crops of a batch lie in their photos; nothing of what passed through as it was."""
+    cut = [face for face in batch if isinstance(face, Crop)]
+    rows = [{"sample_id": face.sample_id, "photo": face.origin, "matrix": list(face.matrix)} for face in cut]
+    return pa.Table.from_pylist(rows, records.ORIGINS)
+
+
+def wants_origins(method: str, annotators: Iterable[str]) -> bool:
+    """Whether one of a dataset's annotators may want the photos that its crops were cut from."""
+    return method != "as_is" and bool(set(annotators) - NO_PHOTO)
+
+
+def write_origins(folder: Path, shards: Iterable[Path]) -> None:
+    """`origins` of all shards, into the dataset's folder."""
+    import pyarrow.parquet as pq
+
+    tables = [pq.read_table(shard / ORIGINS) for shard in shards]
+    whole = pa.concat_tables([records.ORIGINS.empty_table(), *tables])
+    records.write_parquet(folder / ORIGINS, whole)

@@ -56,14 +56,17 @@ class SetAside:
 
 @dataclass
 class Crop(Sample):
-    """A cropped sample, and what its image was, in pixels of that; neither is written with it."""
+    """A cropped sample, and what its image was, in pixels of that: these are not written with it."""
 
     photo: int = 0  # the shorter side of the image
     square: float = 0.0  # a side of the square that the crop shows: below the crop's size it was enlarged
+    origin: str = ""  # the photo's id
+    matrix: tuple[float, ...] = ()  # the 2 x 3 numbers that map it to the crop
 
     def row(self) -> dict[str, Any]:
         row = super().row()
-        del row["photo"], row["square"]
+        for name in ("photo", "square", "origin", "matrix"):
+            del row[name]
         return row
 
 
@@ -117,17 +120,19 @@ class Cropper:
         if not found:
             return [SetAside(sample.sample_id, self.detector.absent)]
         if len(found) == 1:
-            return [self._crop(sample, image, found[0])]
+            return [self._crop(sample, image, found[0], sample.sample_id)]
         nobody = [Sample(f"{sample.sample_id}#{number}", b"") for number in range(1, len(found) + 1)]
-        return [self._crop(one, image, face) for one, face in zip(nobody, found, strict=True)]
+        both = zip(nobody, found, strict=True)
+        return [self._crop(one, image, face, sample.sample_id) for one, face in both]
 
-    def _crop(self, sample: Sample, image: Image, face: Detection) -> Sample | SetAside:
+    def _crop(self, sample: Sample, image: Image, face: Detection, photo: str) -> Sample | SetAside:
         try:
             crop, matrix = self._cut(image, face)
         except geometry.GeometryError as error:
             return SetAside(sample.sample_id, str(error))
         done = moved(sample, face, matrix, records.encode(crop, self.quality))
-        return Crop(**vars(done), photo=min(image.shape[:2]), square=self.size / geometry.scale(matrix))
+        square, numbers = self.size / geometry.scale(matrix), tuple(matrix.ravel().tolist())
+        return Crop(**vars(done), photo=min(image.shape[:2]), square=square, origin=photo, matrix=numbers)
 
     def _cut(self, image: Image, face: Detection) -> tuple[Image, geometry.Matrix]:
         if self.method == "aligned":

@@ -27,12 +27,13 @@ WORTH = 2  # shards for which it is worth starting a worker, which takes seconds
 class Shard:
     """A finished shard: its files, and what its task said of them."""
 
+    folder: Path
     parts: list[Path]
     facts: dict[str, Any]
 
     @classmethod
     def read(cls, folder: Path) -> Shard:
-        return cls(sorted(folder.glob("part-*.arrow")), files.read_json(folder / "shard.json"))
+        return cls(folder, sorted(folder.glob("part-*.arrow")), files.read_json(folder / "shard.json"))
 
 
 def rows(total: int, least: int | None = None) -> int:

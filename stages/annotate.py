@@ -2,24 +2,30 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pandas as pd
 import pyarrow as pa
 
 from pipeline import annotators, files, plugin, records, stage
+from pipeline.annotators._photos import PhotosOf
+
+RAW = Path("data/raw")
 
 DEFAULT = ("truth", "pose")  # where an entry says nothing
 
 
 def main(run: stage.Run) -> None:
     name = str(run.item)
-    frame = records.Dataset(run.prepared / "crop" / name).frame()
+    dataset = records.Dataset(run.prepared / "crop" / name)
+    frame, photos = dataset.frame(), PhotosOf(dataset, run.prepared / "ingest" / name, RAW / name)
     answers = {}
     chosen = run.params["datasets"][name].get("annotators", DEFAULT)
     with run.progress(len(chosen), f"annotate {name}") as bar:
         for annotator in chosen:
             module = plugin.load("annotators", annotator)
             params = module.Params(**run.params["annotators"].get(annotator, {}))
-            answers[annotator] = module.build(params).annotate(frame)
+            answers[annotator] = module.build(params).annotate(frame, photos)
             bar.advance()
     best = annotators.combine(answers, frame.index)
     agreement = annotators.agreement(answers)

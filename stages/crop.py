@@ -9,7 +9,7 @@ from typing import Any
 import pyarrow as pa
 
 from pipeline import crops, files, progress, records, shards, stage
-from pipeline.cropping import Cropping
+from pipeline.cropping import Cropping, wants_origins, write_origins
 
 RAW = Path("data/raw")
 CROP, DETECTOR, FACES = "aligned", "source", "prominent"  # where an entry says nothing
@@ -26,12 +26,12 @@ def main(run: stage.Run) -> None:
     task = task_of(run, entry, params)
     dataset = records.Dataset(task.dataset)
     about = {**dataset.about, **params.about(), "crop": preset, "detector": detector, "colour": "RGB"}
-    if detector != DETECTOR:  # the source knows of one face an image
-        about["faces"] = counted
+    about |= {"faces": counted} if detector != DETECTOR else {}  # the source knows of one face an image
     known = pa.Table.from_pandas(dataset.set_aside(), records.SET_ASIDE).to_pylist()
     pairs = pa.Table.from_pandas(dataset.pairs(), records.PAIRS)
     with files.writing_dir(run.prepared / "crop" / name) as folder:
         writer, resolution = records.Writer(folder, set_aside=list(known)), crops.Resolution(params.size)
+        made: list[Path] = []
         cut = shards.stretches(len(dataset), shards.rows(len(dataset), FEWEST))
         # nobody knows beforehand how many faces there are in all
         with run.progress(0 if counted == "all" else len(dataset), f"crop {name}") as bar:
@@ -39,10 +39,13 @@ def main(run: stage.Run) -> None:
                 writer.adopt(shard.parts, shard.facts["rows"])
                 writer.set_aside += shard.facts["set_aside"]
                 resolution.merge(shard.facts["resolution"])
+                made.append(shard.folder)
         total = writer.count + len(writer.set_aside)
         with stage.listed(address, writer.set_aside):
             records.check_set_aside(writer.set_aside, total, limit, f"dataset {name}")
         writer.close(about, pairs, dataset.lists())
+        if task.origins:
+            write_origins(folder, made)
     show(run, done := records.Dataset(run.prepared / "crop" / name))
     here = set(done.frame(["sample_id"])["sample_id"])
     broken = sum(not {pair["a"], pair["b"]} <= here for pair in pairs.to_pylist())
@@ -58,8 +61,8 @@ def task_of(run: stage.Run, entry: dict[str, Any], params: crops.Params) -> Crop
     options = dict(run.params["detectors"].get(detector) or {})
     if detector == "file" and entry.get("detections"):
         options["path"] = entry["detections"]
-    faces = entry.get("faces", FACES)
-    task = Cropping(place, RAW / str(run.item), params, detector, options, faces)
+    faces, origins = entry.get("faces", FACES), wants_origins(params.method, entry.get("annotators", ()))
+    task = Cropping(place, RAW / str(run.item), params, detector, options, faces, origins)
     task.check()
     return task
 

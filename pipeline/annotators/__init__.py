@@ -6,13 +6,15 @@
     cohort    = (((age_group 2 + gender) 5 + race) 3 + pitch) 3 + yaw,   0..269
 
 -1 stands for unknown; a cohort is unknown where any attribute is. Every plugin has `build(params) ->
-Annotator`, whose `annotate(frame)` takes the columns of `records.SCHEMA` but the image, and gives a frame of
-the same index with `COLUMNS`: codes (int8), confidences (0..1, 0 where unknown), angles in degrees.
+Annotator`, whose `annotate(frame, photos)` takes the columns of `records.SCHEMA` but the image, and what
+shows the photo of each row to those that look at pixels; it gives a frame of the same index with `COLUMNS`:
+codes (int8), confidences (0..1, 0 where unknown), angles in degrees.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from itertools import combinations
 from typing import Any, Protocol
 
@@ -36,10 +38,26 @@ Codes = npt.NDArray[np.int8]
 Floats = npt.NDArray[np.floating]
 
 
+@dataclass(frozen=True)
+class Face:
+    """A photo (RGB), where the face is in it (box, landmarks if known), and the crop's turn in degrees."""
+
+    image: npt.NDArray[np.uint8]
+    box: npt.NDArray[np.float64]
+    points5: npt.NDArray[np.float64] | None
+    turn: float  # clockwise, against the photo
+
+
+class Photos(Protocol):
+    """Shows a face in its photo, by its row."""
+
+    def face(self, row: int) -> Face: ...
+
+
 class Annotator(Protocol):
     """Says what it can of every row."""
 
-    def annotate(self, frame: pd.DataFrame) -> pd.DataFrame: ...
+    def annotate(self, frame: pd.DataFrame, photos: Photos | None = None) -> pd.DataFrame: ...
 
 
 def age_group(years: Floats) -> Codes:

@@ -18,13 +18,14 @@ A face without landmarks, or with all of them in one place, is unknown.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 from pydantic import Field
 
-from pipeline.annotators import ANGLES, angle_bin, answer
+from pipeline.annotators import ANGLES, Photos, angle_bin, answer
 from pipeline.strict import Strict
 
 Grid = npt.NDArray[np.float64]
@@ -61,6 +62,7 @@ class Params(Strict):
     noise: float = Field(0.08, ge=1e-3, le=1)
     tilt: float = Field(20.0, ge=0.1, le=180)  # standard deviation of pitch and roll, degrees
     spread: float = Field(0.25, ge=1e-3, le=10)  # residual, face sizes, at which confidence is 1/e
+    landmarks: Literal[5, 68] | None = None  # only so many; without, 68 where a face has them, else 5
 
 
 def rotations(angles: Grid) -> Grid:
@@ -144,10 +146,13 @@ def _minimised(wrong: Callable[[Grid], Grid], theta: Grid, steps: int = 30) -> G
 class Pose:
     """Angles of every face that has landmarks."""
 
-    def __init__(self, distance: float, noise: float, tilt: float, spread: float) -> None:
+    def __init__(
+        self, distance: float, noise: float, tilt: float, spread: float, landmarks: int | None = None
+    ) -> None:
         self.distance, self.noise, self.tilt, self.spread = distance, noise, tilt, spread
+        self.landmarks = landmarks
 
-    def annotate(self, frame: pd.DataFrame) -> pd.DataFrame:
+    def annotate(self, frame: pd.DataFrame, photos: Photos | None = None) -> pd.DataFrame:
         degrees, residual = np.full((len(frame), 3), np.nan), np.full(len(frame), np.nan)
         for rows, points, model in self._groups(frame):
             for start in range(0, len(rows), CHUNK):
@@ -159,14 +164,15 @@ class Pose:
         codes = {name: angle_bin(named[name]) for name in ("pitch", "yaw")}
         return answer(codes, dict.fromkeys(codes, confidence), named, frame.index)
 
-    @staticmethod
-    def _groups(frame: pd.DataFrame) -> Iterator[tuple[npt.NDArray[np.int64], Grid, Grid]]:
+    def _groups(self, frame: pd.DataFrame) -> Iterator[tuple[npt.NDArray[np.int64], Grid, Grid]]:
         """Rows, points and model of the faces that have 68 landmarks, then of those that have only five."""
         left = np.ones(len(frame), bool)
         for column, keep, model in (
             ("points68", list(MODEL68), np.array(list(MODEL68.values()), np.float64)),
             ("points5", list(range(5)), MODEL5),
         ):
+            if self.landmarks is not None and column != f"points{self.landmarks}":
+                continue
             rows = np.flatnonzero(left & frame[column].notna().to_numpy())
             if len(rows):
                 points = np.stack(frame[column].iloc[rows].tolist()).astype(np.float64)
@@ -177,4 +183,4 @@ class Pose:
 
 
 def build(params: Params) -> Pose:
-    return Pose(params.distance, params.noise, params.tilt, params.spread)
+    return Pose(params.distance, params.noise, params.tilt, params.spread, params.landmarks)

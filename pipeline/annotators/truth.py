@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from pipeline.annotators import ANGLES, UNKNOWN, age_group, angle_bin, answer
+from pipeline.annotators import ANGLES, UNKNOWN, Photos, age_group, angle_bin, answer
 from pipeline.strict import Strict
 
 
@@ -16,7 +16,7 @@ class Params(Strict):
 class Truth:
     """Columns age, gender, race, yaw, pitch, roll; confidence 1 where known."""
 
-    def annotate(self, frame: pd.DataFrame) -> pd.DataFrame:
+    def annotate(self, frame: pd.DataFrame, photos: Photos | None = None) -> pd.DataFrame:
         degrees = {name: frame[name].to_numpy(np.float32, na_value=np.nan) for name in ANGLES}
         codes = {name: frame[name].fillna(UNKNOWN).to_numpy(np.int8) for name in ("gender", "race")}
         codes["age_group"] = age_group(frame["age"].to_numpy(np.float32, na_value=np.nan))

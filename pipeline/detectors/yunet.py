@@ -17,9 +17,12 @@ from typing import Any
 import cv2
 import numpy as np
 
+from pipeline import weights
 from pipeline.detectors import Detection, DetectorError
+from pipeline.detectors._boxes import detection, shrunk
 from pipeline.records import Image, Sample
 from pipeline.strict import Strict
+from pipeline.weights import Checksum
 
 LOCK = threading.Lock()
 SMALL = (320, 320)  # pixels of the image that a net is tried on
@@ -30,6 +33,7 @@ class Params(Strict):
     """Weights and when to believe them."""
 
     weights: str = "data/models/none"  # a YuNet .onnx
+    sha256: Checksum = ""  # of that file
     score: float = 0.6  # faces below are not seen
     overlap: float = 0.3  # of two boxes that overlap more, the weaker one goes
     longest: int = 640  # pixels of the longer side above which a smaller copy is searched
@@ -53,42 +57,36 @@ class YuNet:
     absent = "YuNet finds no face"
     shared = False
 
-    def __init__(self, weights: Path, score: float = 0.6, overlap: float = 0.3, longest: int = 640) -> None:
-        if not weights.is_file() or weights.stat().st_size == 0:
+    def __init__(self, path: Path, score: float = 0.6, overlap: float = 0.3, longest: int = 640) -> None:
+        if not path.is_file() or path.stat().st_size == 0:
             raise DetectorError(
-                f"detectors.yunet.weights: {weights} is no YuNet detector: absent or empty; {EXPECTED}"
+                f"detectors.yunet.weights: {path} is no YuNet detector: absent or empty; {EXPECTED}"
             )
         self.longest = longest
         try:
             with _quiet():
-                self.net: Any = cv2.FaceDetectorYN.create(str(weights), "", SMALL, score, overlap)
+                self.net: Any = cv2.FaceDetectorYN.create(str(path), "", SMALL, score, overlap)
                 self.net.detect(np.zeros((*SMALL, 3), np.uint8))  # only this tells YuNet from other nets
         except cv2.error as error:
             first = error.err.strip(" >\n").partition("\n")[0]
             said = first.partition(" (expected:")[0]  # OpenCV's own source follows
             raise DetectorError(
-                f"detectors.yunet.weights: {weights} is no YuNet detector: OpenCV says {said!r}; {EXPECTED}"
+                f"detectors.yunet.weights: {path} is no YuNet detector: OpenCV says {said!r}; {EXPECTED}"
             ) from error
 
     def check(self, sample_ids: Sequence[str]) -> None:
         """Nothing to hold against a dataset as a whole."""
 
     def detect(self, sample: Sample, image: Image) -> list[Detection]:
-        height, width = image.shape[:2]
-        shrink = min(1.0, self.longest / max(height, width))
-        small = max(1, round(width * shrink)), max(1, round(height * shrink))
-        seen = image if shrink == 1 else cv2.resize(image, small, interpolation=cv2.INTER_AREA)
-        self.net.setInputSize(small)
+        seen, grow = shrunk(image, self.longest)
+        self.net.setInputSize(seen.shape[1::-1])
         faces = self.net.detect(cv2.cvtColor(seen, cv2.COLOR_RGB2BGR))[1]
-        grow = np.array([width / small[0], height / small[1]])
-        found = []
-        for face in np.empty((0, 15)) if faces is None else faces.astype(np.float64):
-            points = (face[4:14].reshape(5, 2) + 0.5) * grow - 0.5
-            corner = (face[:2] + 0.5) * grow - 0.5
-            box = np.concatenate([corner, face[2:4] * grow])
-            found.append(Detection(box, points, float(face[14])))
-        return found
+        found = np.empty((0, 15)) if faces is None else faces.astype(np.float64)
+        return [detection(face[:4], face[4:14].reshape(5, 2), face[14], grow) for face in found]
 
 
 def build(params: Params, raw: Path) -> YuNet:
-    return YuNet(Path(params.weights), params.score, params.overlap, params.longest)
+    path = Path(params.weights)
+    if params.sha256:
+        weights.found(path, "detectors.yunet.weights", params.sha256)
+    return YuNet(path, params.score, params.overlap, params.longest)

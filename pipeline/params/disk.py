@@ -85,11 +85,18 @@ def weights(values: Tree) -> Iterator[Problem]:
     """Files of weights exist and hold something."""
     for name, entry in tree(values, "foreign").items():
         yield from _weights(f"foreign.{name}.weights", entry.get("weights"), "foreign model", wanted=True)
-    detectors = {tree(values, "datasets", name).get("detector") for name in used(values)}
-    for name, entry in tree(values, "detectors").items():
-        if isinstance(entry, dict) and "weights" in entry:
-            path = f"detectors.{name}.weights"
-            yield from _weights(path, entry["weights"], "detector", wanted=name in detectors)
+    entries = [tree(values, "datasets", name) for name in used(values)]
+    chosen: dict[str, set[Any]] = {"detectors": {entry.get("detector") for entry in entries}}
+    chosen["annotators"] = set()
+    for entry in entries:
+        given = entry.get("annotators")
+        chosen["annotators"] |= set(map(str, given)) if isinstance(given, list) else set()
+    for section, wanted in chosen.items():
+        for name, entry in tree(values, section).items():
+            keys = [key for key in entry if key.startswith("weights")] if isinstance(entry, dict) else []
+            for key in keys:
+                path = f"{section}.{name}.{key}"
+                yield from _weights(path, entry[key], section.removesuffix("s"), wanted=name in wanted)
 
 
 def _weights(path: str, given: Any, whose: str, wanted: bool) -> Iterator[Problem]:
@@ -101,7 +108,7 @@ def _weights(path: str, given: Any, whose: str, wanted: bool) -> Iterator[Proble
     elif wanted and place.name == EMPTY:
         yield Problem(path, f"{given} holds no weights", "a dataset uses it: give the path of its weights")
     elif wanted and (what := _hollow(place)):
-        yield Problem(path, what, f"copy the {whose}'s .onnx again: an unfinished download?")
+        yield Problem(path, what, f"copy the {whose}'s file again: an unfinished download?")
 
 
 def starts(values: Tree) -> Iterator[Problem]:

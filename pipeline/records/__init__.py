@@ -29,6 +29,7 @@ from pipeline.records.schema import (
     IMAGE,
     LISTS,
     OPTIONAL,
+    ORIGINS,
     PAIRS,
     PLACE,
     PLACED,
@@ -41,8 +42,8 @@ from pipeline.records.schema import (
 )
 
 __all__ = [  # with all that is defined below
-    "LISTS", "PAIRS", "PLACED", "SCHEMA", "SEARCHES", "SET_ASIDE", "SPLITS", "TEMPLATES", "TEMPLATE_PAIRS",
-    "BadImageError", "Image", "decode", "encode", "is_whole",
+    "LISTS", "ORIGINS", "PAIRS", "PLACED", "SCHEMA", "SEARCHES", "SET_ASIDE", "SPLITS", "TEMPLATES",
+    "TEMPLATE_PAIRS", "BadImageError", "Image", "decode", "encode", "is_whole",
 ]  # fmt: skip
 
 ROWS_PER_SHARD = 4096
