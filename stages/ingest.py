@@ -16,15 +16,8 @@ from pipeline.strict import inside
 
 LOG = logging.getLogger(__name__)
 RAW = Path("data/raw")
-COMMON = (
-    "source",
-    "crop",
-    "detector",
-    "detections",
-    "faces",
-    "annotators",
-    "terms",
-)  # all else is its source's
+# what a dataset's entry says to other stages; all else is its source's
+COMMON = ("source", "crop", "detector", "detections", "faces", "annotators", "terms")
 
 
 def main(run: stage.Run) -> None:

@@ -113,7 +113,7 @@ def test_a_task_is_sent_without_what_it_has_opened(dataset, tmp_path):
     task.check()
     made(task, tmp_path / "one")
     again = pickle.loads(pickle.dumps(task))
-    assert vars(again).keys() == {"dataset", "raw", "params", "detector", "options", "faces"}
+    assert vars(again).keys() == {"dataset", "raw", "params", "detector", "options", "faces", "origins"}
     assert rows(made(again, tmp_path / "two")) == rows(made(task, tmp_path / "three"))
 
 

@@ -38,7 +38,7 @@ def write(folder, samples, make, annotators):
     writer, shards = records.Writer(folder), []
     for number, one in enumerate(samples):  # a shard each
         batch = make(one)
-        shards.append(folder.parent / f"shard{number}")
+        shards.append(folder.parent / f"{folder.name}-shard{number}")
         shards[-1].mkdir()
         records.write_parquet(shards[-1] / ORIGINS, origins(batch))
         for crop in batch:

@@ -57,8 +57,8 @@ def test_landmarks_stand_for_a_box():
 def test_an_unshared_detector_is_made_for_each_thread(monkeypatch):
     from pipeline.detectors import source
 
-    make = maker("source", {}, None, ["a"])
+    make = maker("source", {}, None)
     assert make() is make()
     monkeypatch.setattr(source.SourceDetector, "shared", False)
-    make = maker("source", {}, None, ["a"])
+    make = maker("source", {}, None)
     assert make() is not make()
