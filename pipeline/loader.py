@@ -34,7 +34,7 @@ class Faces:
     With `needs_identity` faces of nobody known are left out and at least two identities must remain;
     `labels` then index `classes`, the identities in alphabetical order. Otherwise labels are -1.
     Faces that lack one of the columns in `known` (box, points5, points68) are left out. `left_out` counts
-    by reason.
+    by reason. `merged` maps identities to those that they are a part of.
     At most `cache_gb` GB of decoded images are kept in memory: all of them, or none.
     """
 
@@ -46,11 +46,14 @@ class Faces:
         without: Collection[str] | None = None,
         needs_identity: bool = False,
         known: Collection[str] = (),
+        merged: Mapping[str, str] | None = None,
         cache_gb: float = 0.0,
     ) -> None:
         self.folder = Path(folder)
         self._dataset, self._process = Dataset(self.folder), os.getpid()
         frame = self._dataset.frame(["sample_id", "identity"])
+        if merged:
+            frame["identity"] = frame["identity"].replace(dict(merged))
         tests: dict[str, npt.ArrayLike] = {
             "excluded": frame["sample_id"].isin(set(exclude or ())),
             "of people held out": frame["identity"].isin(set(without or ())),
@@ -188,3 +191,13 @@ def exclusions(path: str | Path, dataset: str) -> set[str]:
     if missing:
         raise ValueError(f"{path} lacks the columns {sorted(missing)}; is it the overlap stage's exclusions?")
     return set(frame.loc[frame["dataset"] == dataset, "sample_id"])
+
+
+def merged(path: str | Path, dataset: str) -> dict[str, str]:
+    """Identities of `dataset` that are a part of another one, from the overlap stage's table at `path`."""
+    frame = read_parquet(path)
+    missing = {"dataset", "identity", "into"} - set(frame.columns)
+    if missing:
+        raise ValueError(f"{path} lacks the columns {sorted(missing)}; is it the overlap stage's merged?")
+    mine = frame[frame["dataset"] == dataset]
+    return dict(zip(mine["identity"], mine["into"], strict=True))

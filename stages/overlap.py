@@ -8,7 +8,17 @@ from typing import Any
 import pyarrow as pa
 
 from pipeline import decisions, files, model, records, stage
-from pipeline.evaluate import borderline, embed, evidence, hashes, impostors, overlap, removals
+from pipeline.evaluate import (
+    borderline,
+    embed,
+    evidence,
+    hashes,
+    impostors,
+    mistakes,
+    overlap,
+    removals,
+    within,
+)
 from pipeline.evaluate.roles import Sets
 from pipeline.evaluate.verdicts import resolve
 from pipeline.loader import Faces
@@ -26,17 +36,21 @@ def main(run: stage.Run) -> None:
     faces = read(run, settings, sets)
     verdicts = resolve(settings["decisions"], decided, faces)
     held_out = impostors.held_out(Path(settings["model"]))
-    found = removals.search(sets.passes(faces), held_out, settings, verdicts)
+    cleaned = [faces[name] for name in sets.cleaned]
+    inside = within.search(cleaned, held_out, settings["within"])
+    found = removals.search(sets.passes(faces), held_out, settings, verdicts, inside)
     pairs = borderline.near(found, faces, settings["band"])
     with files.writing_dir(OUT / "evidence") as folder:
         numbers = evidence.write(folder, found, sets.every)
         borderline.write(folder, pairs, sets.every, settings["decisions"])
+        mistakes.write(folder, inside, sets.every)
+    records.write_parquet(OUT / "merged.parquet", mistakes.applied(inside, settings["within"]["merge"]))
     records.write_parquet(OUT / "exclusions.parquet", pa.Table.from_pylist(found.rows, EXCLUSIONS))
-    removed = removals.summary(found, [faces[name] for name in sets.cleaned], settings["mutual_rate"])
+    removed = removals.summary(found, cleaned, settings["mutual_rate"])
     for name, counts in removed.items():
         counts["roles"] = sets.roles_of(name)
         run.say(f"{name}: removed {removals.told(counts)}")
-    numbers |= {"borderline": len(pairs), "decisions": verdicts.about()}
+    numbers |= {"borderline": len(pairs), "decisions": verdicts.about(), "inside": inside.about}
     settings["held_out"] = None if held_out is None else len(held_out)
     run.metrics({**settings, **numbers, "decisions_at": settings["decisions"], "removed": removed})
     for picture in sorted((OUT / "evidence").glob("*.png")):

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from pipeline import files, records
-from pipeline.loader import Faces, exclusions
+from pipeline.loader import Faces, exclusions, merged
 from pipeline.records import BadImageError, Dataset, Sample
 from tests.train.tiny import write_faces
 
@@ -61,6 +61,21 @@ def test_labels_follow_the_alphabet_and_the_exclusions(tmp_path):
     assert Faces(folder, without={"ann"}, needs_identity=True).labels.tolist() == [1, 1, 0]
     unknown = Faces(folder)
     assert (len(unknown), unknown.classes, set(unknown.labels.tolist())) == (5, [], {-1})
+
+
+def test_merged_identities_share_a_label(tmp_path):
+    people = ["zoe", "ann", None, "zo", "bob"]
+    folder = write(tmp_path / "d", [plain(str(i), person) for i, person in enumerate(people)])
+    pd.DataFrame(
+        [("d", "zo", "zoe"), ("e", "bob", "ann")], columns=["dataset", "identity", "into"]
+    ).to_parquet(tmp_path / "merged.parquet")
+    faces = Faces(folder, needs_identity=True, merged=merged(tmp_path / "merged.parquet", "d"))
+    assert faces.classes == ["ann", "bob", "zoe"]
+    assert faces.labels.tolist() == [2, 0, 2, 1]
+    assert merged(tmp_path / "merged.parquet", "x") == {}
+    pd.DataFrame({"dataset": ["d"]}).to_parquet(tmp_path / "other.parquet")
+    with pytest.raises(ValueError, match=r"other\.parquet lacks.*identity"):
+        merged(tmp_path / "other.parquet", "d")
 
 
 def test_one_identity_is_refused_and_single_images_are_told(tmp_path, caplog):

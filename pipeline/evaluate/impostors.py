@@ -73,12 +73,12 @@ def compare(faces: Sequence[Faces], held_out: Collection[str] | None, kind: Kind
     left = everyone if kind[0] else singles.only(strangers)
     right = (everyone if kind[1] else singles).only(strangers)
     scores = tail.Scores()
-    for block in _blocks(left, right, once=kind[0] == kind[1]):
+    for block in blocks(left, right, once=kind[0] == kind[1]):
         scores.add(block)
     return scores
 
 
-def _blocks(left: Side, right: Side, once: bool) -> Iterator[npt.NDArray[np.float64]]:
+def blocks(left: Side, right: Side, once: bool) -> Iterator[npt.NDArray[np.float64]]:
     """Scores of different people; with `once` not (b, a) where (a, b) was compared."""
     if len(left.person) * len(right.person) > COMPARISONS:
         side = int(np.sqrt(COMPARISONS))
@@ -138,6 +138,6 @@ def strangers(faces: Sequence[Faces]) -> tail.Scores:
     vectors = np.concatenate([each.vector for each in faces])
     side = Side(np.arange(len(vectors)).astype(object), normalise(vectors)).thinned(STRANGERS)
     scores = tail.Scores()
-    for block in _blocks(side, side, once=True):
+    for block in blocks(side, side, once=True):
         scores.add(block)
     return scores

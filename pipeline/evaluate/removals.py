@@ -12,13 +12,13 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from pipeline.evaluate import duplicates, impostors, overlap
+from pipeline.evaluate import duplicates, impostors, overlap, within
 from pipeline.evaluate.overlap import COLUMNS, Bound, Faces, Kind, Match, Measured, Spares
 from pipeline.evaluate.verdicts import ACCEPTED, Verdicts
 
 log = logging.getLogger(__name__)
 TOO_MANY = 0.3  # a share
-REASONS = (ACCEPTED, "name", "embedding", "mutual", duplicates.REASON)  # the first one counts
+REASONS = (ACCEPTED, "name", "embedding", "mutual", duplicates.REASON, within.REASON)  # the first one counts
 # Training depends on the list of these: a number in it would re-train every model where the same faces go.
 LISTED = COLUMNS[:4]
 Pass = tuple[
@@ -43,6 +43,7 @@ def search(
     held_out: Collection[str] | None,
     settings: Mapping[str, Any],
     verdicts: Verdicts | None = None,
+    inside: within.Inside | None = None,
 ) -> Found:
     """Everything to remove of the sets of all passes; thresholds follow from the first pass that has sets."""
     impostors_of = next((cleaned for cleaned, _ in passes if cleaned), [])
@@ -56,6 +57,9 @@ def search(
     rows = [
         row for each in passes for row in exclusions(*each, matches, bounds, settings["duplicates"], verdicts)
     ]
+    if inside is not None:
+        cleaned = [faces for sets, _ in passes for faces in sets]
+        rows += [row for faces in cleaned for row in within.rows(faces, inside, rows, settings["within"])]
     rows.sort(key=lambda row: (row["dataset"], row["sample_id"]))
     return Found(limits, bounds, matches, rows, verdicts)
 

@@ -91,6 +91,13 @@ class Duplicates(Strict):
     identity: bool
 
 
+class Within(Strict):
+    false_merges: Annotated[float, Field(gt=0)] | Literal["none"]  # expected by chance in a set
+    precision: Annotated[float, Field(gt=0, lt=1)] | Literal["none"]
+    merge: bool
+    drop: bool
+
+
 class Overlap(Strict):
     model: str
     false_match_rate: Rate
@@ -98,6 +105,7 @@ class Overlap(Strict):
     duplicates: Duplicates
     band: float = Field(ge=0, le=1)  # of cosines
     decisions: str  # a folder
+    within: Within
 
 
 class After(Strict):

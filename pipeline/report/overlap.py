@@ -17,7 +17,11 @@ VALIDATION = "validation"
 UNSURE = 24  # pairs in the table: those of the picture
 SETTINGS = ("model", "false match rate", "mutual rate", "held out")
 REASONS = {"by_name": "By name", "by_embedding": "By embedding", "by_mutual": "Each other's nearest"}
-SELDOM = {"by_duplicate": "Copied images", "by_accepted": "By your decision"}  # shown where there are any
+SELDOM = {
+    "by_duplicate": "Copied images",
+    "by_accepted": "By your decision",
+    "by_misplaced": "Misplaced",
+}  # shown where there are any
 
 
 @dataclass
@@ -59,6 +63,8 @@ class Overlap:
     unsure: list[dict[str, Any]] = field(default_factory=list)  # pairs near their threshold, the first ones
     unsure_in_all: int = 0
     decided: list[dict[str, Any]] = field(default_factory=list)
+    inside: dict[str, dict[str, Any]] = field(default_factory=dict)  # mistakes of a set, by dataset
+    inside_pictures: list[Picture] = field(default_factory=list)
 
     def removed(self, what: str, trained_on: bool) -> int:
         """Faces or people removed of the sets that are trained on, or of the validation set."""
@@ -98,7 +104,10 @@ def overlap(results: Results) -> Overlap | None:
     found.decided = list(metrics.get("decisions", {}).get("pairs", ()))
     gone = ("removed", "duplicates") if any(row.counts["removed_faces"] for row in cleaned) else ()
     found.pictures = pictures(results.path("prepared", "overlap", "evidence"), ("similarity", *gone))
-    found.pictures += pictures(results.path("prepared", "overlap", "evidence"), ("borderline",))
+    evidence = results.path("prepared", "overlap", "evidence")
+    found.pictures += pictures(evidence, ("borderline",))
+    found.inside = {name: about for name, about in metrics.get("inside", {}).items() if about}
+    found.inside_pictures = pictures(evidence, ("merges", "misplaced"))
     return found
 
 

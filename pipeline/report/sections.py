@@ -35,6 +35,8 @@ CAPTIONS = {
     "scores": "Scores of genuine and impostor pairs, each as shares of their number",
     "hardest": "The pairs that are hardest for it",
     "borderline": "Pairs near the threshold, the nearest first: one person or two?",
+    "merges": "Identities of one set that may be one person",
+    "misplaced": "Images as unlike their identity as strangers are; three of it, three of the likest other",
     "duplicates": "Removed images and the protected images that they are copies of",
     "removed": "Removed faces and whom they matched, the most and the least similar ones",
 }

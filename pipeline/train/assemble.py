@@ -17,7 +17,7 @@ from pipeline import files, model, plugin
 from pipeline import runtime as machines
 from pipeline.augment import Augment
 from pipeline.contracts import Head, Objective, Progress
-from pipeline.loader import Faces, exclusions
+from pipeline.loader import Faces, exclusions, merged
 from pipeline.runtime import Runtime
 from pipeline.train import schedule as schedules
 from pipeline.train.batches import Batches, Stream
@@ -29,6 +29,7 @@ logger = logging.getLogger(__name__)
 
 NONE = "none"
 EXCLUSIONS = Path("data/prepared/overlap/exclusions.parquet")
+MERGED = Path("data/prepared/overlap/merged.parquet")
 
 Entry = Mapping[str, Any]
 Bar = Callable[[float, str], AbstractContextManager[Progress]]
@@ -60,18 +61,22 @@ def faces(
 ) -> Faces:
     """The cropped faces of `dataset`, less those of people of the benchmarks unless `filtered` is False.
 
-    `without` and `known` as in `Faces`.
+    With their identities come those that overlap was asked to merge. `without` and `known` as in `Faces`.
     """
     excluded = exclusions(EXCLUSIONS, dataset) if filtered else set()
+    same = merged(MERGED, dataset) if filtered and needs_identity else {}
     found = Faces(
         prepared / "crop" / dataset,
         exclude=excluded,
         without=without,
         needs_identity=needs_identity,
         known=known,
+        merged=same,
         cache_gb=cache_gb,
     )
-    logger.info("%s: %d faces, %d excluded", dataset, len(found), len(excluded))
+    logger.info(
+        "%s: %d faces, %d excluded, %d identities merged", dataset, len(found), len(excluded), len(same)
+    )
     return found
 
 

@@ -132,6 +132,14 @@ def test_pairs_near_the_threshold_and_decisions_are_listed(world: Results) -> No
     assert "two people: kept 4 0.5" in text
 
 
+def test_mistakes_inside_a_set_are_told(world: Results) -> None:
+    about = {"merges": 3, "merge_threshold": 0.71, "misplaced": 12, "misplaced_threshold": 0.2}
+    told = {"home": about | {"misplaced_share": 0.004}, "wild": {}}
+    files.write_json(world.root / "metrics/overlap.json", world.metrics("overlap") | {"inside": told})
+    text = re.sub(r"\s+", " ", re.sub(r"<[^>]+>", " ", page.build(world.root, PARAMS)))
+    assert "home 3 0.71 12 0.2 0.004 All of them are in" in text
+
+
 def test_of_real_people_nobody_knows_the_truth(data: Path, params: dict[str, Any], html: str) -> None:
     found = overlap.overlap(Results(data, params))
     assert found is not None

@@ -52,6 +52,10 @@ def world(tmp_path, monkeypatch):
         write_faces(Path("data/prepared/crop") / name, identities, seed=seed)
     excluded = [{"dataset": "home", "sample_id": "p001/2"}, {"dataset": "wild", "sample_id": "p000/0"}]
     records.write_parquet(Path("data/prepared/overlap/exclusions.parquet"), pa.Table.from_pylist(excluded))
+    none = pa.Table.from_pylist(
+        [], pa.schema([(key, pa.string()) for key in ("dataset", "identity", "into")])
+    )
+    records.write_parquet(Path("data/prepared/overlap/merged.parquet"), none)
     spec = model.ModelSpec(
         name="teacher",
         shape={"depth": [1, 1], "width": [4, 8, 8], "dim": 9},

@@ -1,5 +1,6 @@
 """The overlap stage: which datasets it cleans and protects, and what it finds in small ones."""
 
+import dataclasses
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,7 @@ from tests.stages.fakes import FakeRun
 from tests.stages.measuring import DATA, contents, write_model, write_people
 
 OUT = Path("data/prepared/overlap")
+WITHIN = {"false_merges": "none", "precision": "none", "merge": False, "drop": False}
 COPIES = {"radius": "none", "similarity": 0.9, "identity": False}
 
 
@@ -33,7 +35,7 @@ def run(tmp_path, monkeypatch):
     write_people("data/benchmarks/crop/test", test, seed=3, names={85: "ann lee"})
     write_model("data/models/scout")
     settings = {"model": "data/models/scout", "false_match_rate": 1e-3, "mutual_rate": 0.0}
-    settings |= {"duplicates": COPIES, "band": 0.0, "decisions": "data/overlap"}
+    settings |= {"duplicates": COPIES, "band": 0.0, "decisions": "data/overlap", "within": dict(WITHIN)}
     return FakeRun(None, {"data": DATA, "overlap": settings})
 
 
@@ -118,6 +120,9 @@ def test_another_rate_that_removes_the_same_faces_gives_the_same_list(run):
     assert {str(path) for path in first if first[path] == second[path]} == {
         "exclusions.parquet",
         "evidence/borderline.parquet",
+        "evidence/merges.parquet",
+        "evidence/misplaced.parquet",
+        "merged.parquet",
         "evidence/removed.png",
     }
 
@@ -140,6 +145,32 @@ def test_people_who_are_each_others_nearest_say_so(run):
     told = run.told["thresholds"]["person-person"]
     assert set(table.loc["home000/0":"home000/3", "threshold"]) == {told["mutual"]}
     assert run.told["removed"]["home"]["by_mutual"] >= 4
+
+
+def test_a_person_under_two_names_and_an_exchanged_image(run):
+    folder = Path("data/prepared/crop/home")
+    change = {f"home020/{shot}": "home020b" for shot in (2, 3)}
+    change |= {f"home{person:03d}/0": f"home{person + 1:03d}" for person in range(28, 38)}
+    with files.writing_dir(folder) as aside:
+        writer = records.Writer(aside)
+        for sample in records.Dataset(folder).samples():
+            writer.add(dataclasses.replace(sample, identity=change.get(sample.sample_id, sample.identity)))
+        writer.close({})
+    run.params["overlap"]["within"] |= {"false_merges": 0.5, "precision": 0.5}
+    overlap.main(run)
+    assert "home020b" in set(loader.read_parquet(OUT / "evidence/merges.parquet")["identity"])
+    listed = loader.read_parquet(OUT / "evidence/misplaced.parquet").set_index("sample_id")
+    wrong = {sample for sample in listed.index if sample in change}
+    assert len(wrong) >= 6
+    assert sum(listed.loc[sample, "other"] == sample[:7] for sample in wrong) >= 5
+    assert loader.merged(OUT / "merged.parquet", "home") == {}
+    assert run.told["inside"]["home"]["misplaced"] == (listed["dataset"] == "home").sum()
+    run.params["overlap"]["within"] |= {"merge": True, "drop": True}
+    overlap.main(run)
+    assert loader.merged(OUT / "merged.parquet", "home")["home020b"] == "home020"
+    assert wrong <= loader.exclusions(OUT / "exclusions.parquet", "home")
+    assert run.told["removed"]["home"]["by_misplaced"] >= 5
+    assert {"overlap/merges.png", "overlap/misplaced.png"} <= set(run.figures)
 
 
 def decide(*entries):

@@ -47,3 +47,5 @@ def datasets(excluded=()):
     rows = [{"dataset": "home", "sample_id": sample, "reason": "name"} for sample in excluded]
     frame = pd.DataFrame(rows, columns=["dataset", "sample_id", "reason"])
     frame.to_parquet(prepared / "overlap" / "exclusions.parquet")
+    none = pd.DataFrame({"dataset": [], "identity": [], "into": []}, dtype=str)
+    none.to_parquet(prepared / "overlap" / "merged.parquet")
