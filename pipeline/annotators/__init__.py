@@ -115,20 +115,68 @@ def cohort(frame: pd.DataFrame) -> npt.NDArray[np.int16]:
     return np.where(known, number, UNKNOWN).astype(np.int16)
 
 
-def agreement(answers: Mapping[str, pd.DataFrame]) -> dict[str, dict[str, dict[str, float]]]:
-    """Annotators "a, b" -> attribute -> faces both know, share of equal codes, mean difference in degrees."""
-    found: dict[str, dict[str, dict[str, float]]] = {}
+def codes_of(number: int) -> dict[str, int]:
+    """Attribute -> code of a cohort: the way back from its number."""
+    if not 0 <= number < COHORTS:
+        raise ValueError(f"cohort {number}: should be 0 to {COHORTS - 1}")
+    codes = {}
+    for name, size in reversed(SIZES.items()):
+        number, codes[name] = divmod(number, size)
+    return {name: codes[name] for name in ATTRIBUTES}
+
+
+def cohort_confidence(frame: pd.DataFrame) -> Floats:
+    """That of the least sure of the five attributes; 0 where one is unknown."""
+    return frame[[f"{name}_confidence" for name in ATTRIBUTES]].to_numpy(np.float32).min(1)
+
+
+def balanced(frame: pd.DataFrame, each: int, confidence: float, seed: int) -> npt.NDArray[np.int64]:
+    """Rows of `each` faces of every cohort that has so many, drawn at random, in the frame's order.
+
+    Of faces whose cohort's confidence exceeds `confidence`; with 200 and 0.5 this is the thesis' Sub200
+    (5.4.1). A face's draw depends on `seed` and its row alone.
+    """
+    codes = np.where(cohort_confidence(frame) > confidence, cohort(frame), UNKNOWN)
+    drawn = np.random.default_rng(seed).random(len(frame))
+    order = np.lexsort((drawn, codes))
+    _, first, count = np.unique(codes[order], return_index=True, return_counts=True)
+    full = [
+        order[start : start + each]
+        for start, number in zip(first, count, strict=True)
+        if number >= each and codes[order[start]] != UNKNOWN
+    ]
+    return np.sort(np.concatenate([np.empty(0, np.int64), *full]))
+
+
+def agreement(answers: Mapping[str, pd.DataFrame]) -> dict[str, dict[str, dict[str, Any]]]:
+    """Annotators "a, b" -> attribute -> `_agree` of the faces whose attribute both know."""
+    found: dict[str, dict[str, dict[str, Any]]] = {}
     for (first, a), (second, b) in combinations(answers.items(), 2):
         pair = {name: _agree(a, b, name) for name in ATTRIBUTES}
         found[f"{first}, {second}"] = {name: value for name, value in pair.items() if value["faces"]}
     return found
 
 
-def _agree(a: pd.DataFrame, b: pd.DataFrame, name: str) -> dict[str, float]:
+def kappa(table: npt.NDArray[np.int64]) -> float | None:
+    """Cohen's (https://doi.org/10.1177/001316446002000104): (equal - by chance) / (1 - by chance).
+
+    Of a square table of counts; by chance the shares of both annotators multiply. None where both know one
+    code alone, the same: chance explains all.
+    """
+    shares = table / table.sum()
+    chance = float(shares.sum(0) @ shares.sum(1))
+    return None if chance >= 1 else float((np.trace(shares) - chance) / (1 - chance))
+
+
+def _agree(a: pd.DataFrame, b: pd.DataFrame, name: str) -> dict[str, Any]:
+    """Faces, share of equal codes, kappa, table of a's codes (rows) by b's, mean difference in degrees."""
     both = ((a[name] != UNKNOWN) & (b[name] != UNKNOWN)).to_numpy()
-    result: dict[str, float] = {"faces": int(both.sum())}
+    result: dict[str, Any] = {"faces": int(both.sum())}
     if both.any():
-        result["equal"] = float((a[name][both] == b[name][both]).mean())
+        table = np.zeros((SIZES[name], SIZES[name]), np.int64)
+        np.add.at(table, (a[name][both].to_numpy(np.int64), b[name][both].to_numpy(np.int64)), 1)
+        result["equal"] = float(np.trace(table) / table.sum())
+        result |= {"kappa": kappa(table), "confusion": table.tolist()}
         if name in ANGLES:
             apart = (a[f"{name}_degrees"] - b[f"{name}_degrees"])[both].abs()
             result["degrees"] = float(apart.mean())

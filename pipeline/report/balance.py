@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from pipeline import annotators
+from pipeline import annotators, files
 from pipeline.report import datasets
 
 SHAPE = tuple(size + 1 for size in annotators.SIZES.values())  # with `unknown` as 0 of every attribute
@@ -73,6 +73,31 @@ def cohorts(counts: Counts) -> dict[str, Any]:
         of_code = zip(annotators.ATTRIBUTES, codes, strict=True)
         named = {datasets.TITLES[name]: datasets.ATTRIBUTES[name][int(code)] for name, code in of_code}
         found["largest"] = {"faces": int(sizes.max()), **named}
+    return found
+
+
+def agreement(path: Path) -> list[dict[str, Any]]:
+    """Each two annotators and attribute of which both know faces: how often they say the same, and what else.
+
+    Rows of the table are what the first says, columns what the second does, in the order of their names.
+    Nothing without the file.
+    """
+    found = []
+    for pair, attributes_ in (files.read_json(path) if path.exists() else {}).items():
+        first, second = pair.split(", ")
+        for name, told in attributes_.items():
+            names = datasets.ATTRIBUTES[name]
+            table = np.array(told["confusion"])[np.ix_(list(names), list(names))]
+            found.append(
+                {
+                    "first": first,
+                    "second": second,
+                    "attribute": datasets.TITLES[name],
+                    "names": list(names.values()),
+                    "table": table.tolist(),
+                    **{key: told.get(key) for key in ("faces", "equal", "kappa", "degrees")},
+                }
+            )
     return found
 
 

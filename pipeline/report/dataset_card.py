@@ -61,6 +61,7 @@ def describe(
         "attributes": balance.attributes(counts),
         "groups": balance.groups(counts),
         "cohorts": balance.cohorts(counts),
+        "agreement": balance.agreement(annotations.parent / "agreement.json"),
         "set_aside": {"reading": reasons(reading), "cropping": reasons(cropping)},
         "overlap": removed(name, overlap),
     }

@@ -67,8 +67,85 @@ def test_agreement_counts_only_faces_that_both_know(say):
     found = annotators.agreement({"a": a, "b": b})
     assert found == {
         "a, b": {
-            "gender": {"faces": 2, "equal": 0.5},
-            "yaw": {"faces": 3, "equal": pytest.approx(2 / 3), "degrees": pytest.approx(17)},
+            "gender": {"faces": 2, "equal": 0.5, "kappa": 0.0, "confusion": [[1, 0], [1, 0]]},
+            "yaw": {
+                "faces": 3,
+                "equal": pytest.approx(2 / 3),
+                "kappa": pytest.approx((2 / 3 - 1 / 3) / (1 - 1 / 3)),
+                "confusion": [[0, 0, 0], [0, 1, 0], [1, 0, 1]],
+                "degrees": pytest.approx(17),
+            },
         }
     }
     assert annotators.agreement({"a": a}) == {}
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_kappa_is_scikit_learn_s(say, seed):
+    from sklearn.metrics import cohen_kappa_score, confusion_matrix
+
+    rng = np.random.default_rng(seed)
+    a, b = rng.integers(0, 5, (2, 60))
+    b = np.where(rng.random(60) < 0.5, a, b)
+    found = annotators.agreement({"a": say(race=a), "b": say(race=b)})["a, b"]["race"]
+    assert found["kappa"] == pytest.approx(cohen_kappa_score(a, b))
+    assert found["confusion"] == confusion_matrix(a, b, labels=range(5)).tolist()
+
+
+def test_kappa_at_its_ends(say):
+    assert annotators.kappa(np.diag([3, 5])) == pytest.approx(1)
+    assert annotators.kappa(np.array([[4, 0], [0, 0]])) is None
+    assert annotators.kappa(np.array([[0, 4], [4, 0]])) == pytest.approx(-1)
+
+
+def test_the_way_back_from_a_cohort(say):
+    for number in range(annotators.COHORTS):
+        codes = annotators.codes_of(number)
+        assert list(codes) == list(ATTRIBUTES)
+        columns = {name: [code] for name, code in codes.items()}
+        assert annotators.cohort(say(**columns)).tolist() == [number]
+    with pytest.raises(ValueError, match="cohort 270: should be 0 to 269"):
+        annotators.codes_of(270)
+
+
+def people(say, count=4000, seed=0):
+    """Faces of few cohorts, unevenly spread, some unknown; confidences anything."""
+    rng = np.random.default_rng(seed)
+    codes = {name: rng.choice(2, count, p=[0.8, 0.2]) for name in ATTRIBUTES}
+    codes["gender"] = np.where(rng.random(count) < 0.05, -1, codes["gender"])
+    frame = say(**codes)
+    for name in ATTRIBUTES:
+        sure = rng.uniform(0.4, 1, count).astype(np.float32)
+        frame[f"{name}_confidence"] = np.where(frame[name] == -1, 0, sure)
+    return frame
+
+
+def test_a_cohort_is_as_sure_as_the_least_sure_attribute(say):
+    frame = people(say, 50)
+    slow = [min(row[f"{name}_confidence"] for name in ATTRIBUTES) for _, row in frame.iterrows()]
+    np.testing.assert_allclose(annotators.cohort_confidence(frame), slow)
+
+
+def test_the_balanced_set(say):
+    """Every cohort with enough sure faces has so many of them, drawn from all; the others have none."""
+    frame = people(say)
+    rows = annotators.balanced(frame, 20, 0.5, seed=3)
+    assert rows.tolist() == sorted(set(rows.tolist()))
+    codes, sure = annotators.cohort(frame), annotators.cohort_confidence(frame)
+    enough = {code for code in set(codes.tolist()) - {-1} if ((codes == code) & (sure > 0.5)).sum() >= 20}
+    assert 3 < len(enough) < len(set(codes.tolist()) - {-1})
+    chosen, counts = np.unique(codes[rows], return_counts=True)
+    assert set(chosen.tolist()) == enough
+    assert set(counts.tolist()) == {20}
+    assert (sure[rows] > 0.5).all()
+    assert rows.tolist() == annotators.balanced(frame, 20, 0.5, seed=3).tolist()
+    assert rows.tolist() != annotators.balanced(frame, 20, 0.5, seed=4).tolist()
+    largest = np.flatnonzero((codes == np.bincount(codes[codes >= 0]).argmax()) & (sure > 0.5))
+    taken = np.isin(largest, rows)
+    assert taken[: len(taken) // 2].any(), "not the first or the last ones alone"
+    assert taken[len(taken) // 2 :].any()
+
+
+def test_a_balanced_set_of_nobody(say):
+    assert annotators.balanced(people(say), 10_000, 0.5, 0).tolist() == []
+    assert annotators.balanced(people(say)[:0], 1, 0.5, 0).tolist() == []

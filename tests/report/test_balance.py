@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from pipeline import annotators
+from pipeline import annotators, files
 from pipeline.report import balance, datasets
 
 RNG = np.random.default_rng(0)
@@ -105,3 +105,16 @@ def test_one_attribute_alone(tmp_path: Path) -> None:
     faces = {"below -30°": 1, "within 30°": 1, "above 30°": 1, "unknown": 1}
     assert balance.attributes(counts) == {"yaw": {"faces": faces, "evenness": 1.0}}
     assert balance.groups(counts) is None
+
+
+def test_two_annotators_are_compared_in_the_order_of_names(tmp_path):
+    """Codes of yaw are below, above, within; their names run below, within, above."""
+    told = {"faces": 10, "equal": 0.5, "kappa": None, "degrees": 7.5}
+    told["confusion"] = [[1, 2, 0], [0, 3, 0], [3, 0, 1]]
+    files.write_json(tmp_path / "agreement.json", {"truth, pose": {"yaw": told}})
+    (found,) = balance.agreement(tmp_path / "agreement.json")
+    assert found["names"] == ["below -30°", "within 30°", "above 30°"]
+    assert found["table"] == [[1, 0, 2], [3, 1, 0], [0, 0, 3]]
+    assert (found["first"], found["second"], found["attribute"]) == ("truth", "pose", "yaw")
+    assert (found["faces"], found["kappa"], found["degrees"]) == (10, None, 7.5)
+    assert balance.agreement(tmp_path / "gone.json") == []

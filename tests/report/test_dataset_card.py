@@ -13,7 +13,7 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 
-from pipeline import crops, records
+from pipeline import crops, files, records
 from pipeline.report import blur, dataset_card
 from tests.report.conftest import make_annotations, make_dataset
 from tests.report.test_page import Structure
@@ -215,3 +215,18 @@ def test_templates_and_searches_are_counted(tmp_path: Path) -> None:
 def test_sizes_of_cohorts_in_words() -> None:
     told = dataset_card.cohort_sizes({"edges": [1, 10, 1000], "cohorts": [5, 0, 3, 1]})
     assert told == {"no face": 5, "10 to 999": 3, "1,000 or more": 1}
+
+
+def test_how_far_annotators_agree_is_drawn(home: Path, tmp_path: Path) -> None:
+    assert describe(home)["agreement"] == []
+    told = {"faces": 10, "equal": 0.6, "kappa": 0.25, "confusion": [[4, 1], [3, 2]]}
+    folder = tmp_path / "annotate"
+    make_annotations(folder, 39)
+    files.write_json(folder / "agreement.json", {"truth, fairface": {"gender": told}})
+    card = describe(home, annotations=folder / "annotations.parquet")
+    page = dataset_card.page(card, None)
+    assert (
+        "gender: truth (rows) and fairface (columns) say the same of 60.0 % of 10 faces, kappa 0.25" in page
+    )
+    assert ">80.0</td>" in page
+    assert "background: rgb(60 110 210 / 0.4)" in page
