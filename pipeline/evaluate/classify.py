@@ -17,6 +17,7 @@ import pandas as pd
 from jaxtyping import Float, Int
 
 from pipeline.contracts import Head
+from pipeline.evaluate.vectors import lengths
 
 Z = 1.959963984540054  # two-sided, 95 %
 
@@ -44,6 +45,8 @@ def of(
     """(numbers, a row an image) of embeddings of images and mirror images, by the model's classifier."""
     import torch
 
+    for side in (0, 1) if mirrored else (0,):
+        lengths(embeddings[:, side], names.tolist())  # a zero or NaN embedding is named
     with torch.no_grad():
         sides = [head.cpu().classify(torch.from_numpy(embeddings[:, side].copy())) for side in (0, 1)]
     logits = ((sides[0] + sides[1]) / 2 if mirrored else sides[0]).double().numpy()

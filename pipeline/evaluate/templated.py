@@ -31,7 +31,8 @@ def pool(
     names = pd.Index(first["template"])
     code = names.get_indexer(pd.Index(members["template"]))
     media, _ = pd.factorize(members["media"])
-    made = templates.pool(embeddings, code, media, flip=flip, keep_norm=keep_norm)
+    faces = members["sample_id"].tolist() if "sample_id" in members else None
+    made = templates.pool(embeddings, code, media, flip=flip, keep_norm=keep_norm, names=faces)
     return Pooled(names, first["identity"].to_numpy(object), made.unit)
 
 

@@ -11,7 +11,7 @@ a block of images is pooled by one sparse product. Weights of other origin (SCF'
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -45,10 +45,11 @@ def pool(
     keep_norm: bool = False,
     scores: Float[np.ndarray, " n"] | None = None,
     usable: npt.NDArray[np.bool_] | None = None,
+    names: Sequence[Any] | None = None,
 ) -> Templates:
     """One vector a template. `usable` leaves images out (no face found); a template needs one at least.
 
-    Embeddings without a mirrored half, (n, d), go with flip `none`.
+    Embeddings without a mirrored half, (n, d), go with flip `none`. `names`: what errors call the images.
     """
     _check(embeddings, template, medium, flip, scores)
     use = np.ones(len(template), bool) if usable is None else np.asarray(usable, bool)
@@ -67,7 +68,8 @@ def pool(
         here = slice(start, start + len(block))
         part = weight[here].copy()
         used = np.flatnonzero(use[here])
-        norm = lengths(block if len(used) == len(block) else block[used], (start + used).tolist())
+        told = [row if names is None else names[row] for row in (start + used).tolist()]
+        norm = lengths(block if len(used) == len(block) else block[used], told)
         if not keep_norm:
             part[used] /= norm
         total = np.zeros((len(ids), block.shape[1])) if total is None else total

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from pipeline.evaluate import curves, identify, templated, templates
+from pipeline.evaluate import curves, identify, templated, templates, vectors
 from pipeline.protocols import Asked
 
 
@@ -45,6 +45,16 @@ def test_templates_are_those_of_templates_by_name(pooled):
     np.testing.assert_array_equal(found.unit, made.unit)
     whose = dict(zip(frame["template"], frame["identity"], strict=True))
     assert found.people.tolist() == [whose[name] for name in found.names]
+
+
+@pytest.mark.parametrize(("value", "what"), [(np.nan, "not finite"), (0.0, "zero")])
+def test_an_image_without_a_direction_is_called_by_its_name(value, what):
+    frame = members()
+    frame["sample_id"] = [f"anna/{k}.jpg" for k in range(len(frame))]
+    faces = np.random.default_rng(0).normal(size=(len(frame), 2, 6)).astype(np.float32)
+    faces[7] = value
+    with pytest.raises(vectors.BadEmbeddingError, match=rf"sample 'anna/7\.jpg' is {what}"):
+        templated.pool(faces, frame, "sum", False)
 
 
 def test_pairs_are_inner_products_and_their_curve(pooled):

@@ -10,6 +10,7 @@ import torch
 
 from pipeline.evaluate import summary
 from pipeline.evaluate.bench import ModelBench
+from pipeline.evaluate.vectors import BadEmbeddingError
 from pipeline.heads import CosineHead
 from pipeline.protocols import classification
 
@@ -64,6 +65,14 @@ def test_top_k_is_what_sorting_finds(world, mirrored):
     shown = {"classification": result.metrics}
     assert summary.of(shown)["animals_top_1"] == round(100 * found["top"][0]["share"], 2)
     assert "animals_top_1" in summary.ends(shown)
+
+
+def test_an_embedding_without_a_direction_is_called_by_its_name(world):
+    names, embeddings, head = world
+    embeddings[3, 0] = 0
+    built = classification.build(classification.Params())
+    with pytest.raises(BadEmbeddingError, match="sample '3' is zero"):
+        built.evaluate(bench(names, embeddings, head))
 
 
 def test_what_stands_in_the_way_is_said(world):
