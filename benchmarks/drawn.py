@@ -9,6 +9,7 @@ masks, blur and low resolution: every other number of theirs is drawn as before.
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 
@@ -33,14 +34,25 @@ def renderer_digest() -> str:
 
 
 def photographs(
-    folder: Path, seed: int, people: int, images: int, part: Part = "labelled", clean: bool = False
+    folder: Path,
+    seed: int,
+    people: int,
+    images: int,
+    part: Part = "labelled",
+    clean: bool = False,
+    races: Mapping[str, float] | None = None,
 ) -> Path:
-    """The dataset of the first `people` of a part, `images` photographs each; drawn if it is not there."""
-    what = f"world{seed}-{part}-{people}x{images}{'-clean' if clean else ''}-{renderer_digest()}"
+    """The dataset of the first `people` of a part, `images` photographs each; drawn if it is not there.
+
+    `races`: shares of the groups, summing to one, even ones without.
+    """
+    mix = "".join(f"-{name}{share:g}" for name, share in (races or {}).items())
+    what = f"world{seed}-{part}-{people}x{images}{'-clean' if clean else ''}{mix}-{renderer_digest()}"
     place = folder / what
     if not place.exists():
         size = {"identities": people, "images": images}
-        world = World(**CLEAN) if clean else World()
+        mixed = {"race": dict(races)} if races else {}
+        world = World.model_validate({**(CLEAN if clean else {}), **mixed})
         studio = Studio(seed, part, world, world, Sizes.model_validate(dict.fromkeys(PARTS, size)))
         with files.writing_dir(place) as aside:
             writer = records.Writer(aside)

@@ -110,7 +110,10 @@ def _worst(apart: Mapping[str, Any] | None, code: str) -> list[str]:
         return []
     if apart["ratio"] is None or not apart["supported"]:
         return ["worst, by too few errors to say how much"]
-    return [f"worst, {apart['ratio']:.1f} times the best"] if apart["ratio"] >= WORTH_SAYING else []
+    if apart["ratio"] < WORTH_SAYING:
+        return []
+    noise = "" if apart.get("apart", True) else ", within the noise"  # their intervals meet
+    return [f"worst, {apart['ratio']:.1f} times the best{noise}"]
 
 
 def maps(results: Results) -> list[Map]:

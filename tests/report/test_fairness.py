@@ -100,6 +100,18 @@ def test_the_worst_cohort_is_named_as_far_as_errors_tell(
     assert cells["FMR, Black"].remarks == remark
 
 
+@pytest.mark.parametrize(
+    ("apart", "noise"), [(True, ""), (False, ", within the noise"), (None, ", within the noise")]
+)
+def test_a_worst_cohort_whose_interval_meets_the_best_ones_is_within_the_noise(
+    apart: bool | None, noise: str
+) -> None:
+    told = numbers()
+    told["attributes"]["race"]["fmr"] |= {"apart": apart}
+    cells = {measure: cell for (_, measure), cell in fairness.cells(told)}
+    assert cells["FMR, Black"].remarks == [f"worst, 4.0 times the best{noise}"]
+
+
 def test_a_cohort_without_an_interval_has_few_people() -> None:
     told = numbers()
     told["attributes"]["race"]["cohorts"]["1"] |= {"fmr_low": None, "fmr_high": None}
