@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -64,7 +64,9 @@ def cmc(found: Mapping[str, Mapping[str, Mapping[str, Mapping[str, Sequence[Any]
             low, high = (np.asarray(curve[side], float) for side in ("low", "high"))
             axes.fill_between(curve["at"], low, high, color=line.get_color(), alpha=0.2, linewidth=0)
         axes.set(xscale="log", ylim=(None, 1.01), xlabel=WAYS[way], ylabel="mates found", title=benchmark)
-        axes.xaxis.set_major_formatter(lambda value, _: f"{value:,g}")
+        ticks = round_places(at for curve in lists.values() for at in curve["at"])
+        axes.set_xticks(ticks, [f"{tick:,g}" for tick in ticks])
+        axes.set_xticks([], minor=True)
         axes.grid(alpha=0.3)
         axes.legend(loc="best")
     write(figure, path)
@@ -99,6 +101,12 @@ def errors(benchmarks: Mapping[str, Mapping[str, Any]], path: Path) -> None:
             axes.set(xlabel=words, ylabel="FNMR", ylim=(0, None), title=benchmark)
             axes.grid(alpha=0.3)
     write(figure, path)
+
+
+def round_places(places: Iterable[float]) -> list[float]:
+    """Of the places of points those that begin with 1, 2 or 5; the last one, too."""
+    every = sorted(set(places))
+    return [at for at in every if (f"{at:e}"[0] in "125" and f"{at:e}"[1:8] == ".000000") or at == every[-1]]
 
 
 def similarity(

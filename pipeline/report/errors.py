@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from pipeline.report import figures
-from pipeline.report.fairness import BINNED, measured
+from pipeline.report.fairness import BINNED, measured, rising
 from pipeline.report.gather import Results
 
 UNITS = {"°": ", degrees", " years": ", years", "": ""}
@@ -17,7 +17,7 @@ def charts(results: Results) -> Iterator[tuple[str, str, str]]:
     found: dict[tuple[str, str], dict[str, dict[str, figures.Point]]] = {}
     for model, benchmark, numbers in measured(results):
         for key in BINNED:
-            points = {name.replace("..", "-"): _point(row) for name, row in numbers.get(key, {}).items()}
+            points = {name.replace("..", "-"): _point(row) for name, row in rising(numbers.get(key, {}))}
             known = {name: point for name, point in points.items() if point is not None}
             if known:
                 found.setdefault((benchmark, key), {})[model] = known

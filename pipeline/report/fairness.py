@@ -90,11 +90,21 @@ def cells(numbers: Mapping[str, Any]) -> Iterator[tuple[tuple[str, str], Cell]]:
                     yield (TITLES[attribute], f"{title}, {name_of(attribute, code)}"), cell
     for key, (words, unit) in BINNED.items():
         for rate, title in RATES.items():
-            for bin_, row in numbers.get(key, {}).items():
+            for bin_, row in rising(numbers.get(key, {})):
                 yield (
                     (words, f"{title}, {bin_.replace('..', '-')}{unit if '..' in bin_ else ''}"),
                     _cell(row, rate, []),
                 )
+
+
+def rising(bins: Mapping[str, Any]) -> list[tuple[str, Any]]:
+    """Bins by where they begin, as a metrics file sorts them by letters; pairs without a value come last."""
+
+    def begins(item: tuple[str, Any]) -> float:
+        low, dots, _ = item[0].partition("..")
+        return float(low) if dots else float("inf")
+
+    return sorted(bins.items(), key=begins)
 
 
 def _cell(row: Mapping[str, Any], rate: str, remarks: list[str]) -> Cell:

@@ -73,3 +73,26 @@ def test_progress_counts_every_image(dataset, recogniser, runtime):
     count = Count()
     embed.embed(recogniser, Faces(dataset()), runtime, progress=count)
     assert count.done == 96
+
+
+def test_an_image_is_decoded_once_for_both_sides_and_an_error_ends_it(
+    dataset, recogniser, runtime, monkeypatch
+):
+    monkeypatch.setattr(embed, "BATCH", 20)
+
+    class Watched(Faces):
+        asked = ()
+
+        def images(self, positions, mirrored=None):
+            self.asked = (*self.asked, (int(positions[0]), int(positions[-1])))
+            if positions[-1] == self.broken:
+                raise OSError("the disk is gone")
+            return super().images(positions, mirrored)
+
+    faces = Watched(dataset())
+    faces.broken = None
+    embed.embed(recogniser, faces, runtime)
+    assert faces.asked == ((0, 19), (20, 39), (40, 47))
+    faces.broken = 39
+    with pytest.raises(OSError, match="the disk is gone"):
+        embed.embed(recogniser, faces, runtime)

@@ -29,6 +29,12 @@ def test_a_cmc_has_a_panel_a_kind_and_a_band(tmp_path, drawn):
     assert (len(first.lines), len(first.collections), len(second.lines)) == (2, 2, 1)
     assert list(first.lines[0].get_ydata()) == CURVE["share"]
     assert "distractors" in second.get_xlabel()
+    assert [tick.get_text() for tick in first.get_xticklabels()] == ["1", "5", "10"]
+
+
+def test_marks_stand_at_round_places():
+    assert figures.round_places([10, 1000, 20, 10, 37]) == [10, 20, 1000]
+    assert figures.round_places([1, 2, 3, 12, 15, 30]) == [1, 2, 30]
 
 
 def test_errors_over_bins_leave_out_what_has_no_genuine_pair(tmp_path, drawn):
