@@ -31,6 +31,7 @@ lint: .venv/ready
 bench: .venv/ready  ## ratios against a peer or a limit, a table each
 	for name in loader distill_step noop_repro; do $(RUN) python -m benchmarks.$$name || exit 1; done
 	$(RUN) python -m benchmarks.evaluator --only folds ijb --scale 0.25
+	$(RUN) python -m benchmarks.overlap_scale --scale 0.2
 
 .venv/ready: requirements.lock pyproject.toml
 	$(PYTHON) -c 'import sys; assert (3, 11) <= sys.version_info < (3, 14), "Python 3.11-3.13 is needed: make PYTHON=python3.11"'

@@ -31,6 +31,7 @@ Kind = tuple[bool, bool]  # is it a person's centroid: of the training unit, of 
 Barred = Collection[tuple[str, str, str]]  # (training unit, protected set, protected unit): no match
 Measured = tuple[tail.Threshold, tail.Scores]  # of one kind: the threshold, and impostors that justify it
 CELLS = 8_000_000  # similarities in memory at a time
+SUMMED = 4096  # vectors that are added up at a time
 COLUMNS = ["dataset", "sample_id", "identity", "reason", "benchmark", "matched", "similarity", "threshold"]
 
 
@@ -76,11 +77,22 @@ class Faces:
         order = sorted(set(keys))
         index = {key: place for place, key in enumerate(order)}
         of_row = np.asarray([index[key] for key in keys], np.int64)
-        total = np.zeros((len(order), self.vector.shape[1]), np.float64)
-        np.add.at(total, of_row, self.vector)
-        vector = normalise(total, [f"{self.dataset}: {key[1]}" for key in order])
+        vector = normalise(self._sums(of_row, len(order)), [f"{self.dataset}: {key[1]}" for key in order])
         known = np.asarray([key[0] == "person" for key in order], bool)
         return Units([key[1] for key in order], known, vector, of_row)
+
+    def _sums(self, of_row: Int[np.ndarray, " n"], units: int) -> Float[np.ndarray, "units d"]:
+        """The sum of each unit's vectors, in float64, a part of the units at a time."""
+        rows = np.argsort(of_row, kind="stable")
+        starts = np.searchsorted(of_row[rows], np.arange(units + 1))
+        total = np.empty((units, self.vector.shape[1]), np.float32)
+        first = 0
+        while first < units:
+            last = max(first + 1, int(np.searchsorted(starts, starts[first] + SUMMED, side="right")) - 1)
+            part = self.vector[rows[starts[first] : starts[last]]].astype(np.float64)
+            total[first:last] = np.add.reduceat(part, starts[first:last] - starts[first])
+            first = last
+        return total
 
 
 @dataclass(frozen=True)
@@ -124,19 +136,31 @@ def kinds(training: Sequence[Faces], protected: Sequence[Faces]) -> list[Kind]:
 def nearest(training: Faces, protected: Sequence[Faces], kind: Kind, barred: Barred = ()) -> Match | None:
     """For every training unit the most similar protected unit of all sets that is not barred."""
     rows = np.flatnonzero(training.units.known == kind[0])
+    chosen = [np.flatnonzero(faces.units.known == kind[1]) for faces in protected]
     targets = [
-        (faces.dataset, faces.units.label[place], faces.units.vector[place])
-        for faces in protected
-        for place in np.flatnonzero(faces.units.known == kind[1])
+        (faces.dataset, faces.units.label[place])
+        for faces, places in zip(protected, chosen, strict=True)
+        for place in places
     ]
     if not len(rows) or not targets:
         return None
-    vectors = np.stack([vector for _, _, vector in targets])
-    apart = _cells([training.units.label[row] for row in rows], [target[:2] for target in targets], barred)
-    place, similarity, back = _nearest_both_ways(training.units.vector[rows], vectors, apart)
+    vectors = _stacked(
+        [(faces.units.vector, places) for faces, places in zip(protected, chosen, strict=True)]
+    )
+    apart = _cells([training.units.label[row] for row in rows], targets, barred)
+    own = _stacked([(training.units.vector, rows)])
+    place, similarity, back = _nearest_both_ways(own, vectors, apart)
     datasets, labels = [targets[i][0] for i in place], [targets[i][1] for i in place]
     mutual = (back[place] == np.arange(len(rows))) & all(kind)
     return Match(kind, rows, datasets, labels, similarity, len(rows) * len(targets), mutual)
+
+
+def _stacked(
+    parts: Sequence[tuple[npt.NDArray[np.float32], npt.NDArray[np.int64]]],
+) -> npt.NDArray[np.float32]:
+    """The chosen rows of all parts; nothing is copied where that is all rows of one."""
+    whole = [vector if len(rows) == len(vector) else vector[rows] for vector, rows in parts if len(rows)]
+    return whole[0] if len(whole) == 1 else np.concatenate(whole)
 
 
 def _cells(
@@ -163,9 +187,11 @@ def _nearest_both_ways(
         similar = left[rows] @ right.T
         for row, column in barred[(barred[:, 0] >= start) & (barred[:, 0] < start + step)]:
             similar[row - start, column] = -1.0
-        there[rows], best[rows] = similar.argmax(1), similar.max(1)
-        first, top = similar.argmax(0), similar.max(0)
-        back, highest = np.where(top > highest, start + first, back), np.maximum(top, highest)
+        there[rows] = similar.argmax(1)
+        best[rows] = np.take_along_axis(similar, there[rows, None], 1)[:, 0]
+        top = similar.max(0)
+        (higher,) = np.nonzero(top > highest)  # soon there are few
+        back[higher], highest[higher] = start + similar[:, higher].argmax(0), top[higher]
     return there, best, back
 
 

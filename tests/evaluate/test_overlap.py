@@ -5,6 +5,7 @@ import pandas as pd
 import pytest
 
 from pipeline.evaluate import impostors, overlap, removals, tail
+from pipeline.evaluate.vectors import normalise
 
 
 def make(dataset, people, images, seed, noise=0.8, unknown=False, names=None, directions=None):
@@ -100,6 +101,22 @@ def test_units_against_a_loop():
     best = (training[1].units.vector @ faces.units.vector.T).max(1)
     np.testing.assert_allclose(match.similarity, best, atol=1e-6)
     assert match.compared == len(training[1].units.label) * len(faces.units.label)
+
+
+@pytest.mark.parametrize("summed", [1, 7, 50])
+def test_units_are_the_same_however_many_are_added_up_at_a_time(summed, monkeypatch):
+    """People of 1 to 9 images, to the bit: sums in float64 of the images in their order."""
+    rng = np.random.default_rng(summed)
+    who = rng.permutation(np.repeat([f"p{n}" for n in range(9)], range(1, 10)))
+    vectors = rng.normal(size=(len(who), 2, 5)).astype(np.float32)
+    frame = pd.DataFrame({"sample_id": [f"s{i}" for i in range(len(who))], "identity": who, "name": None})
+    expected = overlap.Faces.of("d", frame, vectors)
+    total = np.zeros((9, 5))
+    np.add.at(total, expected.units.of_row, expected.vector)
+    monkeypatch.setattr(overlap, "SUMMED", summed)
+    found = overlap.Faces.of("d", frame, vectors).units
+    np.testing.assert_array_equal(found.vector, expected.units.vector)
+    np.testing.assert_array_equal(found.vector, normalise(total))
 
 
 def pairs_by_loop(faces, held_out, kind):
