@@ -16,7 +16,7 @@ from pipeline.strict import inside
 
 LOG = logging.getLogger(__name__)
 RAW = Path("data/raw")
-COMMON = ("source", "crop", "detector", "detections", "annotators", "terms")  # all else is its source's
+COMMON = ("source", "crop", "detector", "faces", "detections", "annotators", "terms")  # for every source
 
 
 def main(run: stage.Run) -> None:
