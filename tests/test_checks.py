@@ -23,6 +23,7 @@ def place(tmp_path, monkeypatch):
     monkeypatch.setenv("COLUMNS", "300")
     (tmp_path / "data/models").mkdir(parents=True)
     (tmp_path / "data/models/none").touch()
+    (tmp_path / "data/overlap").mkdir()
     (tmp_path / "experiments").mkdir()
     yaml = YAML(typ="safe")
     values = yaml.load((ROOT / "params.yaml").read_text())

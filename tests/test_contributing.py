@@ -35,7 +35,7 @@ def blocks(language):
 def copy(tmp_path):
     """A copy of the project with the head and its test; copy(*command) runs Python there."""
     leave = shutil.ignore_patterns("__pycache__")
-    for folder in ("pipeline", "data/raw", "tests/heads"):
+    for folder in ("pipeline", "data/raw", "data/overlap", "tests/heads"):
         shutil.copytree(ROOT / folder, tmp_path / folder, ignore=leave)
     for file in ("params.yaml", "pyproject.toml", "tests/test_conformance.py", "tests/conftest.py"):
         shutil.copy(ROOT / file, tmp_path / file)

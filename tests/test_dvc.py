@@ -300,7 +300,7 @@ def test_empty_catalogues_parse(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     yaml = YAML(typ="safe")
     values = yaml.load((ROOT / "params.yaml").read_text())
-    values |= {"train": {}, "distill": {}, "foreign": {}}
+    values |= {"train": {}, "distill": {}, "foreign": {}, "balanced": {}}
     values["data"]["benchmarks"] = []
     values["after"] = {"targets": [], "cluster": [], "evaluate": [], "export": []}
     with open("params.yaml", "w") as file:
@@ -314,3 +314,27 @@ def test_empty_catalogues_parse(tmp_path, monkeypatch):
 def test_stage_files_are_thin(stage):
     lines = (ROOT / "stages" / f"{stage}.py").read_text().splitlines()
     assert len(lines) <= 80, f"stages/{stage}.py has {len(lines)} lines"
+
+
+def test_a_balanced_set_is_made_before_it_is_read(tmp_path, monkeypatch):
+    """Its stage writes data/raw/<name>, which the ingest of the clustered role reads: no cycle."""
+    from dvc.repo import Repo
+    from ruamel.yaml import YAML
+
+    yaml = YAML(typ="safe")
+    values = yaml.load((ROOT / "params.yaml").read_text())
+    values["balanced"] = {"even": {"of": ["synthetic_wild"]}}
+    values["datasets"]["even"] = {"source": "shards", "crop": "as_is", "annotators": ["given"]}
+    values["data"]["clustered"] = "even"
+    monkeypatch.chdir(tmp_path)
+    subprocess.run(["git", "init", "-q"], check=True)
+    Repo.init(str(tmp_path)).close()
+    with open("params.yaml", "w") as file:
+        yaml.dump(values, file)
+    Path("dvc.yaml").write_text((ROOT / "dvc.yaml").read_text())
+    with Repo(str(tmp_path)) as repo:
+        graph = repo.index.graph
+        edges = {stage.addressing: {above.addressing for above in graph.successors(stage)} for stage in graph}
+    assert "balance@even" in edges["ingest@even"]
+    assert {"crop@synthetic_wild", "annotate@synthetic_wild"} <= edges["balance@even"]
+    assert "annotate@even" in edges["cluster@teacher"]

@@ -422,6 +422,19 @@ CASES = {
         "datasets.mine.faces",
         "'prominent', 'largest', 'central' or 'all'",
     ),
+    "a balanced set of what nothing prepares before it": (
+        lambda v: (
+            v.update(balanced={"even": {"of": ["synthetic_wild", "none"]}}),
+            v["datasets"].update(even={"source": "shards", "crop": "as_is"}),
+        ),
+        "balanced.even.of",
+        "no role but `clustered` names 'none'",
+    ),
+    "a balanced set that nothing reads": (
+        lambda v: v.update(balanced={"even": {"of": ["synthetic_wild"]}}),
+        "datasets.even",
+        "a balanced set is read as a dataset of that name",
+    ),
     "a detector without weights": (
         lambda v: v["datasets"]["synthetic_wild"].update(detector="yunet"),
         "detectors.yunet.weights",

@@ -16,6 +16,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import combinations
+from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
@@ -49,7 +50,9 @@ class Face:
 
 
 class Photos(Protocol):
-    """Shows a face in its photo, by its row."""
+    """Shows a face in its photo, by its row; `raw` is the dataset's place on disk."""
+
+    raw: Path
 
     def face(self, row: int) -> Face: ...
 

@@ -110,6 +110,25 @@ def several(values: Tree) -> Iterator[Problem]:
             yield Problem(path, what, "write prominent, largest or central; all is for unlabelled data")
 
 
+def balanced(values: Tree) -> Iterator[Problem]:
+    """A balanced set is made of datasets that are prepared before it, and read as one of its name."""
+    data = tree(values, "data")
+    before = {data.get(role) for role in ROLES if role != "clustered"} | set(_benchmarks(values))
+    for name, entry in tree(values, "balanced").items():
+        given = entry.get("of") if isinstance(entry, dict) else None
+        for of in given if isinstance(given, list) else ():
+            if of not in before - {EMPTY} or of == name:
+                what = f"no role but `clustered` names {of!r}: nothing prepares it before"
+                yield Problem(f"balanced.{name}.of", what, "name it in another role, or in data.benchmarks")
+        source = tree(values, "datasets", name).get("source")
+        if source != "shards":
+            hint = f"write `{name}: {{source: shards, crop: as_is, annotators: [given]}}` under datasets"
+            yield Problem(f"datasets.{name}", "a balanced set is read as a dataset of that name", hint)
+        if name in before:
+            hint = "name it in data.clustered alone"
+            yield Problem("data", f"{name!r} is made of the datasets of the other roles", hint)
+
+
 def found_by_nobody(values: Tree) -> Iterator[Problem]:
     """Photos in a folder come without boxes, unless its list has them."""
     for name in used(values):
@@ -163,4 +182,4 @@ def rates(values: Tree) -> Iterator[Problem]:
         yield Problem(path, what, "write a higher one, or 0")
 
 
-RULES = (roles, datasets, distractors, several, found_by_nobody, crop_sizes, rates)
+RULES = (roles, datasets, distractors, several, balanced, found_by_nobody, crop_sizes, rates)

@@ -23,7 +23,7 @@ PARSED = 20_000_000  # bytes up to which a file of detections is read here; the 
 
 def raw(values: Tree) -> Iterator[Problem]:
     """Raw data of every used dataset is there and holds something."""
-    for name in used(values):
+    for name in set(used(values)) - set(tree(values, "balanced")):  # those are made by a stage
         place, source = RAW / name, values["datasets"][name].get("source")
         hint = f"put your faces or a link to them at {place}"
         if source == "synthetic":

@@ -98,6 +98,15 @@ class Within(Strict):
     drop: bool
 
 
+class Balanced(Strict):
+    """Faces of every cohort that has enough, from datasets of other roles than `clustered`."""
+
+    of: list[str] = Field(min_length=1)
+    each: int = Field(default=200, ge=1)  # faces of a cohort; cohorts with fewer are left out
+    confidence: float = Field(default=0.5, ge=0, lt=1)  # of the least sure attribute: above it
+    seed: Seed = 0
+
+
 class Overlap(Strict):
     model: str
     false_match_rate: Rate
@@ -158,6 +167,7 @@ class Schema(Strict):
     overlap: Overlap
     landmark: Landmark
     foreign: dict[Name, Foreign]
+    balanced: dict[Name, Balanced]
     train: dict[Name, Trained]
     distill: dict[Name, Distilled]
     after: After

@@ -21,6 +21,7 @@ from pipeline.report import datasets
 SHAPE = tuple(size + 1 for size in annotators.SIZES.values())  # with `unknown` as 0 of every attribute
 ROWS = 2**16  # annotations in memory at a time
 EDGES = (1, 10, 100, 1000, 10_000, 100_000)  # where bins of the faces of a cohort begin
+MOST = 5  # cohorts that are named
 GROUPED = ("race", "gender", "age_group")  # of the table of groups: its rows, and its columns
 
 Counts = npt.NDArray[np.int64]  # of SHAPE
@@ -73,7 +74,16 @@ def cohorts(counts: Counts) -> dict[str, Any]:
         of_code = zip(annotators.ATTRIBUTES, codes, strict=True)
         named = {datasets.TITLES[name]: datasets.ATTRIBUTES[name][int(code)] for name, code in of_code}
         found["largest"] = {"faces": int(sizes.max()), **named}
+        order = np.argsort(-sizes, kind="stable")[:MOST].tolist()
+        found["most"] = [[cohort_name(number), int(sizes[number])] for number in order if sizes[number]]
     return found
+
+
+def cohort_name(number: int) -> str:
+    """ "20-49 years, male, Indian, pitch within 30°, yaw above 30°" of a cohort's number."""
+    codes = annotators.codes_of(number)
+    words = {name: datasets.ATTRIBUTES[name][code] for name, code in codes.items()}
+    return ", ".join(f"{name} {word}" if name in ("pitch", "yaw") else word for name, word in words.items())
 
 
 def agreement(path: Path) -> list[dict[str, Any]]:

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from pipeline import annotators, records
+from pipeline import records
 from pipeline.report import images
 from pipeline.report.gather import Results
 
@@ -42,13 +42,6 @@ class Described:
     pairs: list[tuple[str, int, int]] = field(default_factory=list)  # list, genuine, impostor
     sheet: str | None = None
     attributes: dict[str, dict[str, int]] = field(default_factory=dict)  # attribute -> name -> faces
-
-
-def cohort_name(number: int) -> str:
-    """ "20-49 years, male, Indian, pitch within 30°, yaw above 30°" of a cohort's number."""
-    codes = annotators.codes_of(number)
-    words = {name: ATTRIBUTES[name][code] for name, code in codes.items()}
-    return ", ".join(f"{name} {word}" if name in ("pitch", "yaw") else word for name, word in words.items())
 
 
 def describe(results: Results) -> list[Described]:

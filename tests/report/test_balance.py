@@ -118,3 +118,8 @@ def test_two_annotators_are_compared_in_the_order_of_names(tmp_path):
     assert (found["first"], found["second"], found["attribute"]) == ("truth", "pose", "yaw")
     assert (found["faces"], found["kappa"], found["degrees"]) == (10, None, 7.5)
     assert balance.agreement(tmp_path / "gone.json") == []
+
+
+def test_a_cohort_by_its_name():
+    number = 1 * 90 + 1 * 45 + 2 * 9 + 2 * 3 + 1
+    assert balance.cohort_name(number) == "20-49 years, male, Indian, pitch within 30°, yaw above 30°"

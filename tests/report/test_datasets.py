@@ -54,8 +54,3 @@ def test_a_dataset_without_faces(tmp_path: Path, params: dict[str, Any]) -> None
     records.Writer(folder).close({})
     (only,) = datasets.describe(Results(tmp_path, params))
     assert (only.faces, only.identities, only.sheet) == (0, None, None)
-
-
-def test_a_cohort_by_its_name():
-    number = 1 * 90 + 1 * 45 + 2 * 9 + 2 * 3 + 1
-    assert datasets.cohort_name(number) == "20-49 years, male, Indian, pitch within 30°, yaw above 30°"
