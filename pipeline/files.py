@@ -6,6 +6,7 @@ import json
 import math
 import os
 import platform
+import re
 import shutil
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -64,10 +65,9 @@ def writing_dir(path: str | Path) -> Iterator[Path]:
 @contextmanager
 def making_dir(path: str | Path) -> Iterator[Path]:
     """A folder that is at `path` only if the block ends well; whoever ends first has made it."""
-    aside, path = _aside(path), Path(path)
-    aside = aside.with_name(
-        f"{aside.stem}.{platform.node()}.tmp"
-    )  # processes of several machines may meet here
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    aside = path.with_name(f".{path.name}.{os.getpid()}{_machine()}.tmp")
     shutil.rmtree(aside, ignore_errors=True)
     aside.mkdir()
     try:
@@ -79,6 +79,19 @@ def making_dir(path: str | Path) -> Iterator[Path]:
                 raise
     finally:
         shutil.rmtree(aside, ignore_errors=True)
+
+
+def _machine() -> str:
+    """What names this one where several write into one folder; no dot, no digits alone."""
+    return "@" + re.sub(r"\W", "-", platform.node())
+
+
+def sweep(folder: Path) -> None:
+    """Remove what `making_dir` of dead processes of this machine left; those of others may be alive."""
+    for left in folder.glob(f".*{_machine()}.tmp"):
+        pid = left.name.removesuffix(f"{_machine()}.tmp").rpartition(".")[2]
+        if pid.isdigit() and Path("/proc/self").exists() and not Path(f"/proc/{pid}").exists():
+            shutil.rmtree(left, ignore_errors=True)
 
 
 def write_bytes(path: str | Path, data: bytes) -> None:

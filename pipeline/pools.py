@@ -43,7 +43,7 @@ class Task(Protocol):
         ...
 
     def make(self, numbers: range, folder: Path, workers: int, tell: Callable[[int], None]) -> dict[str, Any]:
-        """Writes `part-*.arrow` into `folder`, in so many threads; what was counted, all of it as `seen`."""
+        """Writes `part-*.arrow` into `folder`, in so many threads; counts: `rows`, and of all `seen`."""
         ...
 
 
@@ -52,7 +52,11 @@ def make(
 ) -> None:
     """One shard, whole or not at all."""
     with files.making_dir(place) as aside:
-        files.write_json(aside / "shard.json", task.make(numbers, aside, workers, tell))
+        facts = task.make(numbers, aside, workers, tell)
+        sizes = {part.name: part.stat().st_size for part in aside.glob("part-*.arrow")}
+        if facts["rows"] and not sizes:
+            raise ShardError(f"{aside} was emptied by another process while it was written")
+        files.write_json(aside / "shard.json", {**facts, "sizes": sizes})
 
 
 _TASK: list[Task] = []  # of a worker process: given once, not with every shard
@@ -117,7 +121,8 @@ def cluster(task: Task, address: str, folder: Path) -> Iterator[Submit]:
     client = _client(address)
     path, content = folder.resolve() / "task.pickle", pickle.dumps(task)
     files.write_bytes(path, content)
-    given = (str(Path.cwd()), str(path), hashlib.sha256(content).hexdigest(), runtime.versions())
+    here = {**runtime.versions(), "the project's code": code()}
+    given = (str(Path.cwd()), str(path), hashlib.sha256(content).hexdigest(), here)
 
     def submit(numbers: range, place: Path) -> Callable[[], None]:
         future = client.submit(_far, *given, numbers, str(place.resolve()), pure=False)
@@ -183,13 +188,10 @@ _ONE = Lock()  # a worker with several threads makes one shard at a time all the
 def _far(home: str, task: str, digest: str, versions: Mapping[str, str], numbers: range, place: str) -> None:
     """One shard on a worker of a cluster."""
     host = platform.node()
-    here = runtime.versions()
-    if other := [
-        f"{name} {here.get(name)}, not {wanted}"
-        for name, wanted in versions.items()
-        if here.get(name) != wanted
-    ]:
-        raise ShardError(f"the worker on {host} has {', '.join(other)}: shards would differ")
+    here = {**runtime.versions(), "the project's code": _loaded()}
+    unlike = [name for name, wanted in versions.items() if here.get(name) != wanted]
+    if other := [f"{name} {here.get(name)}, not {versions[name]}" for name in unlike]:
+        raise ShardError(f"the worker on {host} has {', '.join(other)}: shards would differ; start it anew")
     if not Path(task).is_file():
         raise ShardError(f"the worker on {host} does not see {task}: it needs the project's folder there")
     if Path(place).is_dir():  # the scheduler asks again for what a worker had made before it died
@@ -197,6 +199,20 @@ def _far(home: str, task: str, digest: str, versions: Mapping[str, str], numbers
     with _ONE:
         os.chdir(home)
         make(_given(task, digest), numbers, Path(place))
+
+
+def code() -> str:
+    """A digest of the project's modules as they lie on the disk."""
+    found = hashlib.sha256()
+    for path in sorted(Path(__file__).parent.rglob("*.py")):
+        found.update(path.read_bytes())
+    return found.hexdigest()[:12]
+
+
+@lru_cache(maxsize=1)
+def _loaded() -> str:
+    """The same when this worker process began: what it has imported since is of these files or older."""
+    return code()
 
 
 @lru_cache(maxsize=1)

@@ -7,7 +7,6 @@ are the same whatever makes it, and whatever the order in which shards are finis
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
@@ -33,7 +32,10 @@ class Shard:
 
     @classmethod
     def read(cls, folder: Path) -> Shard:
-        return cls(folder, sorted(folder.glob("part-*.arrow")), files.read_json(folder / "shard.json"))
+        facts, parts = files.read_json(folder / "shard.json"), sorted(folder.glob("part-*.arrow"))
+        if facts["sizes"] != {part.name: part.stat().st_size for part in parts}:
+            raise ShardError(f"{folder} is not what its shard.json says; remove it to have it made again")
+        return cls(folder, parts, facts)
 
 
 def rows(total: int, least: int | None = None) -> int:
@@ -92,8 +94,7 @@ def _told(place: Path, bar: Progress, told: bool = False) -> Shard:
 
 
 def _check(path: Path, plan: object) -> None:
-    for left in path.parent.glob(".*.tmp"):  # of workers that were killed: one run at a time comes here
-        shutil.rmtree(left, ignore_errors=True)
+    files.sweep(path.parent)
     if not path.exists():
         files.write_json(path, plan)
     elif files.read_json(path) != plan:

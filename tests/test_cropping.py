@@ -1,6 +1,7 @@
 """Shards of crops: the same faces whatever the workers, kept over a failure, nothing swallowed."""
 
 import pickle
+from threading import Barrier
 from types import SimpleNamespace
 
 import numpy as np
@@ -118,7 +119,7 @@ def test_a_task_is_sent_without_what_it_has_opened(dataset, tmp_path):
 
 
 def test_every_thread_has_a_cropper_of_its_own_and_the_order_stays(dataset):
-    inside, count = [], []
+    inside, count, met = [], [], Barrier(3, timeout=20)
 
     class Alone:
         def __init__(self):
@@ -127,12 +128,15 @@ def test_every_thread_has_a_cropper_of_its_own_and_the_order_stays(dataset):
         def __call__(self, sample):
             assert self not in inside
             inside.append(self)
+            if int(sample.sample_id) % cropping.ROWS == 20:  # the first of a batch: all threads are inside
+                met.wait()
             inside.remove(self)
             return [sample]
 
-    found = cropping.crops(records.Dataset(dataset), Croppers(Alone), 3, range(20, 290))
-    assert [s.sample_id for batch in found for s in batch] == [f"{i}" for i in range(20, 290)]
-    assert 1 <= len(count) <= 3
+    numbers = range(20, 20 + 3 * cropping.ROWS)
+    found = cropping.crops(records.Dataset(dataset), Croppers(Alone), 3, numbers)
+    assert [s.sample_id for batch in found for s in batch] == [f"{number}" for number in numbers]
+    assert len(count) == 3
 
 
 @pytest.mark.parametrize("workers", [1, 2])

@@ -6,9 +6,13 @@ import time
 from threading import Thread
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
 
-from pipeline import files, pools, reading, records, runtime
+from pipeline import files, pools, reading, records, runtime, shards
+from pipeline.cropping import Cropping
+from pipeline.crops import Params
+from pipeline.records import Sample
 from pipeline.runtime import Runtime
 from tests.ranged import Numbers, collect
 
@@ -79,6 +83,30 @@ def test_an_error_of_a_task_comes_back(cluster, tmp_path):
         far(tmp_path, Numbers(fatal=(300, "raises")), cluster.scheduler_address)
 
 
+def test_a_worker_with_other_code_is_refused(cluster, tmp_path, monkeypatch):
+    monkeypatch.setattr(pools, "code", lambda: "edited")
+    with pytest.raises(pools.ShardError, match=r"has the project's code \w{12}, not edited: .*start it anew"):
+        far(tmp_path, Numbers(), cluster.scheduler_address)
+
+
+def test_crops_on_a_cluster_are_those_made_here(cluster, tmp_path):
+    folder = tmp_path / "faces"
+    folder.mkdir()
+    writer, rng = records.Writer(folder), np.random.default_rng(0)
+    for number in range(60):
+        image = records.encode(rng.integers(0, 256, (24, 20, 3), np.uint8), 101)
+        writer.add(Sample(f"{number}", image, box=[2.0, 3.0, 12.0, 14.0]))
+    writer.close({})
+    task, found = Cropping(folder, folder, Params(method="unaligned", size=16), "source", {}), []
+    for address in (None, cluster.scheduler_address):
+        settings = Runtime(workers=2, cluster=address)
+        cut = shards.stretches(60, 25)
+        made = list(shards.made(task, cut, tmp_path / f"kept{len(found)}", settings, BAR))
+        found.append([(shard.facts, [part.read_bytes() for part in shard.parts]) for shard in made])
+    assert found[0] == found[1]
+    assert len(found[0]) == 3
+
+
 def test_a_shard_that_kills_its_workers_is_named(cluster, tmp_path):
     with pytest.raises(pools.ShardError, match=r"shard 00002 was given up, several workers died of it"):
         far(tmp_path, Numbers(fatal=(300, "dies")), cluster.scheduler_address)
@@ -120,7 +148,7 @@ def test_a_cluster_that_can_t_import_the_project_is_told():
 @pytest.mark.parametrize(
     ("change", "reason"),
     [
-        ({"versions": {"numpy": "0.1"}}, r"has numpy .*, not 0.1: shards would differ"),
+        ({"versions": {"numpy": "0.1"}}, r"has numpy .*, not 0.1: shards would differ; start it anew"),
         (
             {"task": "/nowhere/task.pickle"},
             r"does not see /nowhere/task.pickle: it needs the project's folder",
@@ -144,3 +172,23 @@ def test_whoever_is_first_has_made_a_folder(tmp_path):
     with pytest.raises(RuntimeError), files.making_dir(tmp_path / "c"):
         raise RuntimeError
     assert not (tmp_path / "c").exists()
+
+
+def test_only_what_is_provably_dead_is_swept(tmp_path, monkeypatch):
+    monkeypatch.setattr(files.platform, "node", lambda: "worker.999999")
+    with files.making_dir(tmp_path / "a") as alive:
+        dead = alive.with_name(alive.name.replace(f"{os.getpid()}", "99999999"))
+        other = dead.with_name(dead.name.replace("worker", "elsewhere"))
+        for folder in (dead, other):
+            folder.mkdir()
+        with files.writing_dir(tmp_path / "a2"):
+            files.sweep(tmp_path)
+        assert (alive.exists(), dead.exists(), other.exists()) == (True, False, True)
+
+
+def test_a_shard_that_lost_a_part_is_refused(tmp_path):
+    collect(tmp_path, Numbers(count=10), 1)
+    (part,) = tmp_path.glob("kept/shards/00000/part-*")
+    part.unlink()
+    with pytest.raises(pools.ShardError, match=r"shards/00000 is not what its shard.json says; remove it"):
+        collect(tmp_path, Numbers(count=10), 1)

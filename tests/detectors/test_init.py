@@ -47,6 +47,15 @@ def test_of_equals_the_first():
     assert [one.score for one in choose([first, second], "all", 20, 20)] == [1.0, 0.5]
 
 
+@pytest.mark.parametrize("odd", [(0, 0, -300, -300), (0, 0, -300, 300), (0, 0, np.nan, 9), (np.inf, 0, 9, 9)])
+def test_a_box_that_is_none_never_counts_beside_others(odd):
+    faces = [face(*odd), face(10, 10, 20, 20), face(40, 40, 30, 30)]
+    for rule in ("largest", "central", "prominent"):
+        assert choose(faces, rule, 100, 100)[0] is not faces[0]
+    assert choose(faces, "all", 100, 100) == [faces[2], faces[1]]
+    assert choose([faces[0], faces[0]], "all", 100, 100)[0] is faces[0]
+
+
 def test_landmarks_stand_for_a_box():
     points = np.array([[10, 10], [40, 10], [25, 20], [12, 50], [38, 50]], float)
     known, small, empty = Detection(None, points), face(0, 0, 20, 20), Detection(None, None)
