@@ -59,7 +59,7 @@ def choose(faces: Sequence[Detection], rule: Faces, width: int, height: int) -> 
     boxes = np.stack([_extent(face) for face in faces])
     real = np.flatnonzero(np.isfinite(boxes).all(1) & (boxes[:, 2:] >= 0).all(1))
     if len(real) < len(faces):  # a net may give boxes that are none
-        return choose([faces[row] for row in real] or faces[:1], rule, width, height)
+        return choose([faces[row] for row in real.tolist()] or faces[:1], rule, width, height)
     size = np.sqrt(np.prod(boxes[:, 2:], 1))
     away = np.hypot(*(boxes[:, :2] + boxes[:, 2:] / 2 - [(width - 1) / 2, (height - 1) / 2]).T)
     if rule == "all":
