@@ -6,7 +6,10 @@ import pandas as pd
 import pytest
 import torch
 
+from pipeline import records
 from pipeline.evaluate import evidence, figures, gallery, impostors, overlap, tail
+from pipeline.evaluate.removals import Found
+from pipeline.evaluate.verdicts import Verdicts
 
 
 def picture(path):
@@ -78,11 +81,12 @@ def test_evidence(dataset, tmp_path, removals, mutual_rate):
     out = tmp_path / "evidence"
     out.mkdir()
     bounds = impostors.bounds(limits, mutual_rate)
-    found = evidence.write(out, limits, {("test", kinds[0]): match}, bounds, rows, {"test": folder})
+    everything = Found(limits, bounds, {("test", kinds[0]): match}, rows, Verdicts())
+    found = evidence.write(out, everything, {"test": folder})
     assert found["thresholds"]["person-person"]["comparisons"] == {"test": 144}
     assert found["thresholds"]["person-person"]["expected_false_matches"] == {"test": pytest.approx(0.144)}
     picture(out / "similarity.png")
-    shown = evidence.removed(rows, {"test": folder})
+    shown = evidence.removed(rows, {"test": records.Dataset(folder)})
     assert len(shown) == min(len({row["identity"] or row["sample_id"] for row in rows}), 12)
     for text, images in shown:
         left, right = text.split(",")[0].split(" = ")

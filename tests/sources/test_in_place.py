@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 import pytest
 
-from pipeline import records, runtime, shards
+from pipeline import reading, records, runtime
 from pipeline.records import Sample
 from pipeline.sources import SourceError, folder, image_labels, layout, recordio, webdataset
 from pipeline.sources._insightface import Packer
@@ -83,7 +83,7 @@ def stored(source, folder, raw):
     folder.mkdir()
     writer = records.Writer(folder)
     bar = SimpleNamespace(advance=lambda steps=1: None)
-    people = shards.collect(source, writer, folder, runtime.Runtime(), bar)
+    people = reading.collect(source, writer, folder, runtime.Runtime(), bar)
     writer.close({})
     return list(records.Dataset(folder, raw).samples()), writer.set_aside, people
 
