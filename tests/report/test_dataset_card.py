@@ -21,7 +21,8 @@ from tests.report.test_page import Structure
 ENTRY = {"source": "folder"}
 REMOVED = {
     "faces": 39, "people": 6, "removed_faces": 8, "removed_people": 2, "by_name": 1, "by_embedding": 5,
-    "by_duplicate": 0, "by_mutual": 2, "roles": ["labelled"], "expected_false_removals": 0.0123, "supported": False,
+    "by_duplicate": 0, "by_mutual": 2, "roles": ["labelled"],
+    "expected_false_removals": 0.0123, "supported": False,
 }  # fmt: skip
 
 
