@@ -21,6 +21,10 @@ from pipeline.evaluate import intervals
 KEYS = ["benchmark", "protocol", "fold", "a", "b"]
 
 
+class DrawsError(ValueError):
+    """Draws that can't be put together."""
+
+
 def compare(
     first: pd.DataFrame, second: pd.DataFrame, draws: int = 1000, seed: int = 0, fars: Sequence[float] = ()
 ) -> list[dict[str, Any]]:
@@ -92,7 +96,7 @@ def drawn(tables: Sequence[tuple[pd.DataFrame, pd.DataFrame]], seed: int = 0) ->
         if len(group) == len(tables):
             told = {name: group[name].iloc[0] for name in DRAWN}
             if len(sizes := dict.fromkeys(map(len, group["sampled"]))) > 1:
-                raise ValueError(
+                raise DrawsError(
                     f"{' '.join(map(str, told.values()))}: {' and '.join(map(str, sizes))} draws: "
                     "a mean over rows needs as many in each; evaluate them with the same `bootstrap`"
                 )

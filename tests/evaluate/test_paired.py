@@ -118,7 +118,7 @@ def test_numbers_of_differing_draws_keep_theirs():
 def test_rows_with_differing_draws_have_no_mean():
     one, other = pd.DataFrame([draws(1, 0.5)]), pd.DataFrame([draws(1, 0.5)])
     other.at[0, "draws"] = other["draws"][0][:100]
-    with pytest.raises(ValueError, match=r"ijb g rank 1: 400 and 100 draws: .* the same `bootstrap`"):
+    with pytest.raises(paired.DrawsError, match=r"ijb g rank 1: 400 and 100 draws: .* the same `bootstrap`"):
         paired.drawn([(one, one), (other, other)])
 
 
