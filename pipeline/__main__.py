@@ -170,13 +170,14 @@ def compare(
 ) -> None:
     """Paired differences of accuracy between models, over the rows of an experiment together."""
     from pipeline import experiment
+    from pipeline.evaluate import paired
     from pipeline.listing import comparison_table, show
 
     try:
         show(comparison_table(name, experiment.compare(name, first, others, row or None, far or ())))
         for model in experiment.not_auditable(name, [first, *others], row or None):
             log.warning("%s: overlap not auditable, its training people are unknown", model)
-    except experiment.ExperimentError as error:
+    except (experiment.ExperimentError, paired.DrawsError) as error:
         log.error("%s", error)
         raise typer.Exit(2) from error
 

@@ -152,7 +152,7 @@ def table(name: str) -> list[dict[str, Any]]:
     """A row for each evaluated model of each row of the experiment, published numbers beside ours.
 
     Models stand in the order of `after.evaluate`, columns in that of the published numbers. `ends` are the
-    intervals of a row's numbers by name, `alike` is equal for what differs by seeds alone.
+    intervals of a row's numbers by name, `alike` is equal for what differs by seeds alone, less the world.
     """
     experiment, found = load(name), []
     columns = list(dict.fromkeys(key for row in experiment.published.values() for key in row))
@@ -165,7 +165,8 @@ def table(name: str) -> list[dict[str, Any]]:
             shown = summary.of(models[model])
             ordered = {key: shown[key] for key in columns if key in shown} | shown
             alike = seeds.same_but_seeds(changes, _entry(values, model))
-            told = {"ends": summary.ends(models[model]), "alike": [alike]}
+            world = str(values.get(seeds.WORLD, changes.get(seeds.WORLD)))
+            told = {"ends": summary.ends(models[model]), "alike": [alike, world]}
             found.append({"row": row, "model": model, **ordered, **told})
         if published := experiment.published.get(row):
             found.append({"row": row, "model": PUBLISHED, **published})
@@ -185,17 +186,31 @@ def _entry(values: dict[str, Any], model: str) -> Any:
 
 
 def over_seeds(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Rows of `table` that differ by seeds alone, as one: mean and spread; what stands alone is left out."""
-    groups: dict[str, list[dict[str, Any]]] = {}
+    """Rows of `table` that differ by seeds alone, as one: mean and spread; what stands alone is left out.
+
+    `over` tells which: `seeds` of trainings, `worlds` of one run each (other people in training and test),
+    or both. Where there are several runs in several worlds, those of each world are told by themselves first.
+    """
+    groups: dict[str, dict[str, list[dict[str, Any]]]] = {}
     for row in rows:
         if row["model"] != PUBLISHED:
-            groups.setdefault(row["alike"][0], []).append(row)
+            alike, world = row["alike"]
+            groups.setdefault(alike, {}).setdefault(world, []).append(row)
     found = []
-    for group in (group for group in groups.values() if len(group) > 1):
-        names = {key: ", ".join(dict.fromkeys(row[key] for row in group)) for key in ("row", "model")}
-        left = [{k: v for k, v in row.items() if k not in ("row", "model", "ends", "alike")} for row in group]
-        found.append({**names, "runs": len(group), **seeds.aggregate(left)})
+    for worlds in groups.values():
+        found += [_as_one(runs, "seeds") for runs in worlds.values() if len(runs) > 1]
+        if len(worlds) > 1:
+            runs = [row for each in worlds.values() for row in each]
+            found.append(_as_one(runs, "worlds" if len(runs) == len(worlds) else "worlds and seeds"))
     return found
+
+
+def _as_one(group: Sequence[dict[str, Any]], over: str) -> dict[str, Any]:
+    """Runs as one row: their names, over what they spread, and each number's mean and spread."""
+    names = {key: ", ".join(dict.fromkeys(row[key] for row in group)) for key in ("row", "model")}
+    hidden = ("row", "model", "ends", "alike")
+    left = [{key: value for key, value in row.items() if key not in hidden} for row in group]
+    return {**names, "over": over, "runs": len(group), **seeds.aggregate(left)}
 
 
 def chosen_of(name: str, experiment: Experiment, rows: list[str] | None) -> list[str]:

@@ -127,7 +127,7 @@ def result_table(title: str, rows: Sequence[Mapping[str, Any]]) -> Table:
 def seed_table(title: str, rows: Sequence[Mapping[str, Any]]) -> Table:
     """Mean and spread of runs that differ by seeds alone, as `experiment.over_seeds` gives them."""
     columns = list(dict.fromkeys(key for row in rows for key in row))
-    table = folded(*columns, title=f"{title}: mean and standard deviation over seeds")
+    table = folded(*columns, title=f"{title}: mean and standard deviation over runs")
     for row in rows:
         table.add_row(*(spread(row.get(column), row["runs"]) for column in columns))
     return table
@@ -136,7 +136,7 @@ def seed_table(title: str, rows: Sequence[Mapping[str, Any]]) -> Table:
 def spread(value: Any, runs: int) -> str:
     if not isinstance(value, Mapping):
         return cell(value)
-    few = f" of {value['seeds']}" if value["seeds"] < runs else ""
+    few = f" of {value['runs']}" if value["runs"] < runs else ""
     return f"{value['mean']:.2f} \N{PLUS-MINUS SIGN} {value['std']:.2f}{few}"
 
 

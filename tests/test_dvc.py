@@ -30,7 +30,8 @@ EXEMPT = {
     "pipeline/strict.py": "refuses unknown params, computes nothing",
 }
 READ = {"pipeline/report/html.py": "pipeline/report/templates"}  # code -> the folder of what it reads
-# Code that a stage reaches only by loading a model: it is a dependency of the stage that made the model.
+# Code that a stage reaches only by loading a model: it is a dependency of the stage that made the model. The
+# model's code.json holds its digest, so that an edit (a head's `classify`) re-runs what reads the model, too.
 CARRIED = ("backbones", "convs", "heads", "landmarks")
 CHOSEN_BY = {  # family -> key of a stage's entry whose value is a plugin's name
     "backbones": "backbone",

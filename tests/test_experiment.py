@@ -186,11 +186,14 @@ def test_rows_and_models_that_differ_by_seeds_alone_are_told_as_one(tmp_path, mo
     assert [row["model"] for row in table[:4]] == ["wide", "alone", "again", "published"]
     assert list(table[0])[2] == "front"  # the published number's column comes first
     assert table[0]["ends"]["front"] == (94.0, 96.0)
-    wide, nets_alike, last = experiment.over_seeds(table)
-    assert (wide["row"], wide["model"], wide["runs"]) == ("s1, s2", "wide", 2)
-    assert wide["front"] == pytest.approx({"mean": 96.0, "std": 2**0.5, "seeds": 2})
-    assert (nets_alike["model"], nets_alike["runs"]) == ("alone, again", 4)
-    assert (last["row"], last["runs"]) == ("other", 2)
+    wide, first, second, both, last = experiment.over_seeds(table)
+    assert (wide["row"], wide["model"], wide["over"], wide["runs"]) == ("s1, s2", "wide", "worlds", 2)
+    assert wide["front"] == pytest.approx({"mean": 96.0, "std": 2**0.5, "runs": 2})
+    assert (first["row"], first["model"], first["over"], first["runs"]) == ("s1", "alone, again", "seeds", 2)
+    assert first["front"] == pytest.approx({"mean": 90.5, "std": 0.5**0.5, "runs": 2})
+    assert (second["row"], second["over"], second["runs"]) == ("s2", "seeds", 2)
+    assert (both["row"], both["over"], both["runs"]) == ("s1, s2", "worlds and seeds", 4)
+    assert (last["row"], last["over"], last["runs"]) == ("other", "seeds", 2)
     assert wide["parameters"] == 7
 
 

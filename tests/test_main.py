@@ -116,8 +116,8 @@ def test_results_of_unequal_rows_make_one_table():
 
 
 def test_runs_over_seeds_are_told_with_their_spread():
-    row = {"row": "a, b", "model": "alone", "runs": 3, "front": {"mean": 91.234, "std": 1.5, "seeds": 3}}
-    few = {**row, "front": {"mean": 91.0, "std": 1.0, "seeds": 2}}
+    row = {"row": "a, b", "model": "alone", "runs": 3, "front": {"mean": 91.234, "std": 1.5, "runs": 3}}
+    few = {**row, "front": {"mean": 91.0, "std": 1.0, "runs": 2}}
     table = seed_table("t", [row, few])
     assert [column.header for column in table.columns] == ["row", "model", "runs", "front"]
     assert list(table.columns[3].cells) == ["91.23 ± 1.50", "91.00 ± 1.00 of 2"]

@@ -10,6 +10,7 @@ from typing import Any, cast
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
+from torch import Tensor
 
 from pipeline import sharpness
 from pipeline.evaluate import (
@@ -34,6 +35,23 @@ from pipeline.runtime import Runtime
 SEED = 0  # of the bootstrap: the same draws for every model
 
 
+class Measuring:
+    """Faces whose `sharpness` is measured, where `wanted`, as their images pass by: none is decoded twice."""
+
+    def __init__(self, faces: embed.Images, wanted: bool) -> None:
+        self._faces, self._wanted = faces, wanted
+        self.sharpness = np.full(len(faces), np.nan)
+
+    def __len__(self) -> int:
+        return len(self._faces)
+
+    def images(self, positions: npt.NDArray[np.int64]) -> Tensor:
+        images = self._faces.images(positions)
+        if self._wanted:
+            self.sharpness[positions] = [sharpness.variance(image) for image in images.numpy()]
+        return images
+
+
 class ModelBench:
     """What `pipeline.protocols.Bench` asks for, of one model and benchmark folders by name.
 
@@ -51,6 +69,7 @@ class ModelBench:
         self.model, self.folders, self.runtime, self.onnx = model, dict(folders), runtime, onnx
         self.described = dict(described or {})
         self._embeddings: dict[str, npt.NDArray[np.float32]] = {}
+        self._sharpness: dict[str, npt.NDArray[np.float64]] = {}
 
     @cached_property
     def datasets(self) -> Mapping[str, Dataset]:
@@ -59,8 +78,9 @@ class ModelBench:
     def embeddings(self, dataset: str) -> npt.NDArray[np.float32]:
         """(rows, 2, d) of every face and its mirror image, in the dataset's order."""
         if dataset not in self._embeddings:
-            faces = Faces(self.folders[dataset])
+            faces = Measuring(Faces(self.folders[dataset]), dataset in self.described)
             self._embeddings[dataset] = embed.embed(self.model.recogniser, faces, self.runtime)
+            self._sharpness[dataset] = faces.sharpness
         return self._embeddings[dataset]
 
     def verify(
@@ -92,9 +112,9 @@ class ModelBench:
         if path is None:
             return None
         found = read_parquet(path / "annotations.parquet").set_index("sample_id")
-        data = self.datasets[dataset]
-        known = data.frame(["sample_id", "age"]).set_index("sample_id")
-        known["sharpness"] = [sharpness.variance(data.image(row)) for row in range(len(known))]
+        known = self.datasets[dataset].frame(["sample_id", "age"]).set_index("sample_id")
+        self.embeddings(dataset)  # which measures sharpness on the way
+        known["sharpness"] = self._sharpness[dataset]
         return found.join(known)
 
     def cohorts(

@@ -131,7 +131,8 @@ def by_bins(
     draws: int = 0,
     seed: int = 0,
 ) -> pd.DataFrame:
-    """Rates over a quantity of pairs (difference of yaw in degrees, age gap in years, blur in pixels).
+    """Rates over a quantity of pairs (difference of yaw in degrees, age gap in years, sharpness as the
+    variance of the Laplacian).
 
     A bin holds low <= value < high, the last one its upper end too; the row `unknown` is of pairs without a
     value (NaN), `outside` of those beyond the edges. Both are there only if they have pairs.

@@ -75,6 +75,11 @@ def block_of(cells: int) -> int:
     return max(1, CELLS // max(1, cells))
 
 
+def highest(far: float, impostors: int) -> int:
+    """How many of the impostors, highest first, are looked at for a FAR: enough for nearly every draw."""
+    return min(impostors, int(4 * far * impostors) + 1000)
+
+
 def reached(
     genuine: Float[np.ndarray, " g"],
     genuine_weight: npt.NDArray[Any],
@@ -227,7 +232,7 @@ def _highest_impostors(
     impostors = np.flatnonzero(~same)
     region = len(impostors)
     if len(same) > LARGE:
-        region = min(region, int(4 * far * region) + 1000)
+        region = highest(far, region)
     if region < len(impostors):
         impostors = impostors[np.argpartition(-scores[impostors], region)[:region]]
     ordered = impostors[np.argsort(-scores[impostors], kind="stable")]

@@ -21,6 +21,10 @@ from pipeline.evaluate import intervals
 KEYS = ["benchmark", "protocol", "fold", "a", "b"]
 
 
+class DrawsError(ValueError):
+    """Draws that can't be put together."""
+
+
 def compare(
     first: pd.DataFrame, second: pd.DataFrame, draws: int = 1000, seed: int = 0, fars: Sequence[float] = ()
 ) -> list[dict[str, Any]]:
@@ -78,19 +82,25 @@ def drawn(tables: Sequence[tuple[pd.DataFrame, pd.DataFrame]], seed: int = 0) ->
     parts, rng = [], np.random.default_rng(seed)
     for first, second in tables:
         both = first.merge(second, on=[*DRAWN, *MATCHED], suffixes=("", "_second"))
-        order = rng.permutation(len(both["draws"].iloc[0]) if len(both) else 0)
+        sizes = dict.fromkeys(map(len, both["draws"] if len(both) else ()))
+        orders = {size: rng.permutation(size) for size in sizes}  # protocols may draw more or less often
         for row in both.to_dict("records"):
             sampled = np.subtract(row["draws_second"], row["draws"])
-            if len(tables) > 1:
-                sampled = sampled[order]  # worlds of as many people have the same weights else
+            if len(tables) > 1:  # worlds of as many people have the same weights else
+                sampled = sampled[orders[len(sampled)]]
             told = {name: row[name] for name in [*DRAWN, "people"]}
             told |= {"supported": row["supported"] and row["supported_second"], "sampled": sampled}
             parts.append({**told, "difference": row["value_second"] - row["value"]})
     answer = []
     for _, group in pd.DataFrame(parts).groupby(DRAWN, sort=False) if parts else ():
         if len(group) == len(tables):
-            mean = intervals.tested(float(group["difference"].mean()), np.mean(list(group["sampled"]), 0))
             told = {name: group[name].iloc[0] for name in DRAWN}
+            if len(sizes := dict.fromkeys(map(len, group["sampled"]))) > 1:
+                raise DrawsError(
+                    f"{' '.join(map(str, told.values()))}: {' and '.join(map(str, sizes))} draws: "
+                    "a mean over rows needs as many in each; evaluate them with the same `bootstrap`"
+                )
+            mean = intervals.tested(float(group["difference"].mean()), np.mean(list(group["sampled"]), 0))
             counts = {"people": int(group["people"].sum()), "supported": bool(group["supported"].all())}
             answer.append({**told, **mean, **counts})
     return answer

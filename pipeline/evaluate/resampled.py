@@ -5,7 +5,8 @@
     TPIR at FPIR x  weight of mates found at >= t by that of mated probes, t chosen anew: the non-mated probes
                     at >= t weigh at most the share x of all of them
     BLUFR           mean - standard deviation over splits, one draw of people for all splits; two faces of
-                    people i and j weigh w_i w_j, of one person w_i, as in `pipeline.evaluate.intervals`
+                    people i and j weigh w_i w_j, of one person w_i, as in `pipeline.evaluate.intervals`;
+                    draws shifted by what was measured less their mean (see `centred`)
 
 What is drawn are the people who are sought; gallery and distractors stay as they are, so that an interval is
 one of probes, given that gallery. A gallery drawn anew would lack 37 % of the entries, and a probe with one
@@ -153,6 +154,17 @@ def mean_minus_std(
     """Over splits (standard deviation of a sample), in each draw."""
     splits = np.stack(each)
     return np.asarray(splits.mean(0) - splits.std(0, ddof=1))
+
+
+def centred(sampled: Float[np.ndarray, " draws"], value: float) -> Float[np.ndarray, " draws"]:
+    """Draws moved as one so that their mean is what was measured.
+
+    Splits spread in a draw by their own difference and by the noise of the draw, so that a standard deviation
+    over them is larger in draws than it was measured. What is taken off is the bootstrap's estimate of that
+    bias, mean of the draws - `value` (Efron and Tibshirani, An Introduction to the Bootstrap, 1993, 10.2).
+    """
+    known = sampled[np.isfinite(sampled)]
+    return sampled + (value - known.mean()) if len(known) else sampled
 
 
 def ends(sampled: Mapping[Any, Float[np.ndarray, " draws"]]) -> dict[str, dict[Any, float | None]]:

@@ -1,6 +1,7 @@
 """Runs that differ by their seed alone, as one: mean and spread (standard deviation of a sample) over them.
 
-A key is a seed if it is `seed` or ends in `_seed`, wherever it stands; a dotted key by its last part.
+A key is a seed if it is `seed` or ends in `_seed`, wherever it stands; a dotted key by its last part. One of
+them, `world_seed`, makes other people and photographs: a spread over worlds holds that of the test, too.
 """
 
 from __future__ import annotations
@@ -9,6 +10,8 @@ import json
 import statistics
 from collections.abc import Mapping, Sequence
 from typing import Any
+
+WORLD = "world_seed"
 
 
 def without_seeds(value: Any) -> Any:
@@ -31,21 +34,22 @@ def same_but_seeds(*parts: Any) -> str:
 def spread(values: Sequence[float]) -> dict[str, float]:
     """Mean, standard deviation of a sample and count of two numbers or more."""
     if len(values) < 2:
-        raise ValueError(f"{len(values)} value: a spread over seeds needs two or more")
-    return {"mean": statistics.fmean(values), "std": statistics.stdev(values), "seeds": len(values)}
+        raise ValueError(f"{len(values)} value: a spread needs two or more")
+    return {"mean": statistics.fmean(values), "std": statistics.stdev(values), "runs": len(values)}
 
 
 def aggregate(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     """One row of several runs: what is equal in all stays, floats become `spread`, the rest is left out.
 
-    A number that some runs lack is the spread of those that have it, and says of how many.
+    A number that some runs lack, or have as None, is the spread of those that have it, and says of how many.
     """
     found: dict[str, Any] = {}
     for key in dict.fromkeys(key for row in rows for key in row):
-        values = [row[key] for row in rows if key in row]
-        if all(isinstance(value, float) for value in values):
-            if len(values) > 1:
-                found[key] = spread(values)
-        elif len(values) == len(rows) and all(value == values[0] for value in values):
+        values = [row.get(key) for row in rows]
+        numbers = [value for value in values if isinstance(value, float)]
+        if numbers and all(value is None or isinstance(value, float) for value in values):
+            if len(numbers) > 1:
+                found[key] = spread(numbers)
+        elif all(key in row and value == values[0] for row, value in zip(rows, values, strict=True)):
             found[key] = values[0]
     return found

@@ -1,7 +1,9 @@
 """Intervals of what BLUFR tells, mean minus standard deviation over splits: people are drawn for all splits.
 
+Draws are centred on what was measured (`resampled.centred`), and an interval ends at 1 at the highest.
 A split's pairs are looked at once more: every genuine pair with its person, and of N impostor pairs the
-4 x N + 1000 highest with their two, at most `resampled.MOST` (see there for the weights and approximations).
+highest (`intervals.highest`) with their two, at most `resampled.MOST` (see there for the weights and
+approximations).
 """
 
 from __future__ import annotations
@@ -15,7 +17,7 @@ import numpy.typing as npt
 import pandas as pd
 from jaxtyping import Float
 
-from pipeline.evaluate import identify, reported, resampled
+from pipeline.evaluate import identify, intervals, reported, resampled
 from pipeline.evaluate.resampled import Compared, Draws, People
 from pipeline.evaluate.streaming import StreamingRoc
 from pipeline.evaluate.tiles import BYTES, sorted_people, tiles
@@ -64,11 +66,11 @@ class Splits:
             (tpirs, self.tpir, open_set, "fpir"),
         ):
             for rate, sampled in zip(rates, resampled.mean_minus_std(each), strict=True):
-                known = rate["mean_minus_std"] is not None
-                ends = resampled.ends({0: sampled if known else np.full(1, np.nan)})
-                rate |= {side: ends[side][0] for side in ("low", "high")}
-                measure = f"{name} {rate[at]:g}, mean - std"
-                draws.add(measure, rate["mean_minus_std"], sampled, rate["supported"])
+                value = rate["mean_minus_std"]
+                moved = np.full(1, np.nan) if value is None else resampled.centred(sampled, value)
+                low, high = intervals.interval(moved) or (None, None)
+                rate |= {"low": low, "high": None if high is None else min(high, 1.0)}
+                draws.add(f"{name} {rate[at]:g}, mean - std", value, moved, rate["supported"])
         return draws.table()
 
 
@@ -78,14 +80,9 @@ def of(
     return Splits(reported.people_of([names], draws, seed), list(fars), list(fpirs), rank)
 
 
-def highest(far: float, impostors: int) -> int:
-    """How many impostor pairs are looked at for a FAR."""
-    return min(impostors, int(4 * far * impostors) + 1000)
-
-
 def reach(fars: Sequence[float], impostors: int) -> list[float]:
     """Those FARs for which few enough are."""
-    return [far for far in fars if highest(far, impostors) <= resampled.MOST]
+    return [far for far in fars if intervals.highest(far, impostors) <= resampled.MOST]
 
 
 def compared(
@@ -99,7 +96,7 @@ def compared(
     """All genuine pairs, and the impostor pairs that matter up to this FAR."""
     unit, code, known = sorted_people(unit, names)
     number = people.number(known.to_numpy())
-    count = highest(far, state.impostors.count)
+    count = intervals.highest(far, state.impostors.count)
     whole = count == state.impostors.count
     floor = -np.inf if whole else state.impostors.nth(count)[0]
     parts: list[tuple[npt.NDArray[Any], ...]] = []

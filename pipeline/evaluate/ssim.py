@@ -5,7 +5,8 @@
 
 mu, s^2, s_xy: means, variances and covariance under an 11 x 11 Gaussian window (deviation 1.5 pixels, sum 1).
 The result is the mean over the windows that lie within the image, then over channels; 1 for equal images, at
-most 1. The authors scale large images down first; this does not.
+most 1. The authors scale large images down first; this does not. No stage calls it yet: it is the measure for
+faces that are made from a net's answers, which are held against the photographs behind them.
 """
 
 from __future__ import annotations

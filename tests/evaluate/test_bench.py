@@ -4,9 +4,10 @@ import json
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pytest
 
-from pipeline import model, records
+from pipeline import model, records, sharpness
 from pipeline.evaluate import bench, curves, embed, paired, scored, vectors
 from pipeline.evaluate.folds import kfold
 from pipeline.loader import Faces
@@ -61,6 +62,24 @@ def test_embeds_a_benchmark_once(tested, monkeypatch):
     for flip in vectors.FLIPS:
         one.verify("test", pairs_of(folder), folds=4, flip=flip, fars=[0.1], bootstrap=0)
     assert len(calls) == 1
+
+
+def test_sharpness_is_measured_as_images_pass_by(tested, monkeypatch, tmp_path):
+    one, folder = tested
+    data = records.Dataset(folder)
+    ids = data.frame(["sample_id"])["sample_id"].tolist()
+    table = pa.table({"sample_id": ids, "gender": pa.array([0] * len(ids), pa.int8())})
+    records.write_parquet(tmp_path / "annotations.parquet", table)
+    one.described = {"test": tmp_path}
+    decoded, real = [], records.Dataset.image
+    monkeypatch.setattr(records.Dataset, "image", lambda self, row: decoded.append(row) or real(self, row))
+    one.verify("test", pairs_of(folder), folds=4, flip="sum", fars=[0.1], bootstrap=0)
+    found = one.attributes("test")
+    assert sorted(decoded[-len(ids) :]) == list(range(len(ids)))
+    assert len(decoded) <= len(ids) + 1  # the first one's size is looked at
+    expected = [sharpness.variance(real(data, row)) for row in range(len(ids))]
+    assert found["sharpness"].loc[ids].tolist() == expected
+    assert len(set(expected)) > 1
 
 
 def test_templates_of_the_same_embeddings(tested, monkeypatch, recogniser, runtime):

@@ -102,6 +102,26 @@ def test_over_worlds_the_mean_is_told_and_noise_averages_out():
     assert paired.drawn([*worlds, (worlds[0][0], worlds[0][1].iloc[:0])]) == []  # one world lacks the number
 
 
+def test_numbers_of_differing_draws_keep_theirs():
+    """Protocols of one evaluation may draw more or less often, in whatever order they come."""
+    few = draws(2, 0.4, measure="rank 5")
+    few["draws"] = few["draws"][:100]
+    for order in ((draws(1, 0.5), few), (few, draws(1, 0.5))):
+        first = pd.DataFrame(order)
+        second = first.assign(draws=[[x + 0.1 * k for k, x in enumerate(row)] for row in first["draws"]])
+        found = {row["measure"]: row for row in paired.drawn([(first, second)] * 2)}
+        whole, less = found["rank 1"], found["rank 5"]
+        assert whole["high"] == pytest.approx(0.1 * 399, rel=0.2)  # of the last of 400 draws
+        assert less["high"] == pytest.approx(0.1 * 99, rel=0.2)
+
+
+def test_rows_with_differing_draws_have_no_mean():
+    one, other = pd.DataFrame([draws(1, 0.5)]), pd.DataFrame([draws(1, 0.5)])
+    other.at[0, "draws"] = other["draws"][0][:100]
+    with pytest.raises(paired.DrawsError, match=r"ijb g rank 1: 400 and 100 draws: .* the same `bootstrap`"):
+        paired.drawn([(one, one), (other, other)])
+
+
 def test_draws_are_read_of_every_protocol_that_has_them(tmp_path):
     assert paired.read_draws(tmp_path).empty
     pd.DataFrame([draws(1, 0.5)]).to_parquet(tmp_path / "search_draws.parquet")

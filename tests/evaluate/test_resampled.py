@@ -76,7 +76,7 @@ def test_draws_of_all_pairs_are_what_loops_find(region, monkeypatch):
     people = resampled.People.of(names, DRAWS)
     state = StreamingRoc()
     exhaustive.all_pairs(unit, names, state)
-    monkeypatch.setattr(spread, "highest", lambda far, count: min(count, region))
+    monkeypatch.setattr(intervals, "highest", lambda far, count: min(count, region))
     pairs = spread.compared(unit, names, state, 0.05, people, size=4 * 49)
     assert len(pairs.impostors) == min(region, state.impostors.count)
     rates = resampled.tar(pairs, [0.05], people)[0]

@@ -26,7 +26,7 @@ def test_spread_is_that_of_a_sample(values):
     found = seeds.spread(values)
     assert found["mean"] == pytest.approx(np.mean(values))
     assert found["std"] == pytest.approx(np.std(values, ddof=1), abs=1e-9)
-    assert found["seeds"] == len(values)
+    assert found["runs"] == len(values)
 
 
 def test_runs_become_one_row():
@@ -37,8 +37,17 @@ def test_runs_become_one_row():
     ]
     found = seeds.aggregate(rows)
     assert (found["parameters"], found["overlap"]) == (5, "audited")
-    assert found["front"] == {"mean": 92.0, "std": 2.0, "seeds": 3}
-    assert found["wild"]["seeds"] == 2
+    assert found["front"] == {"mean": 92.0, "std": 2.0, "runs": 3}
+    assert found["wild"]["runs"] == 2
     assert not {"flops", "late"} & set(found)  # not equal; a single value has no spread
     with pytest.raises(ValueError, match="needs two or more"):
         seeds.spread([1.0])
+
+
+def test_a_number_that_a_run_could_not_tell_is_told_of_the_others():
+    rows = [{"tar": 0.5, "note": None}, {"tar": None, "note": None}, {"tar": 0.7, "note": None}]
+    found = seeds.aggregate(rows)
+    assert found["tar"] == pytest.approx({"mean": 0.6, "std": 0.02**0.5, "runs": 2})
+    assert found["note"] is None  # equal in all of them
+    assert "tar" not in seeds.aggregate(rows[:2])  # one number has no spread
+    assert "x" not in seeds.aggregate([{"x": None}, {}])

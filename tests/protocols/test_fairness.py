@@ -59,9 +59,6 @@ class World:
         whole = {"sample_id": self.faces, "identity": [face.split("/")[0] for face in self.faces]}
         return pd.DataFrame({**whole, "age": self.age})[columns]
 
-    def image(self, row):
-        return self.pictures[row]
-
 
 def bench(world, folder):
     described = {}
@@ -72,6 +69,7 @@ def bench(world, folder):
     made = ModelBench(None, {}, None, None, described)
     made.__dict__["datasets"] = {"one": world}
     made._embeddings = {"one": world.embeddings}
+    made._sharpness = {"one": np.array([sharpness.variance(picture) for picture in world.pictures])}
     return made
 
 
