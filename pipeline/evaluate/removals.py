@@ -48,9 +48,11 @@ def search(
     inside: within.Inside | None = None,
 ) -> Found:
     """Everything to remove of the sets of all passes; thresholds follow from the first pass that has sets."""
-    strange, strangers = within.named_once(
-        next((cleaned for cleaned, _ in passes if cleaned), []), held_out, inside or within.Inside()
-    )
+    trained = next((cleaned for cleaned, _ in passes if cleaned), [])
+    merge = inside is not None and settings["within"]["merge"]
+    strange, strangers = within.named_once(trained, held_out, inside if inside and merge else within.Inside())
+    if inside is not None and not merge:
+        _tell_doubled(trained, inside)
     verdicts = verdicts or Verdicts()
     kinds = sorted({kind for each in passes for kind in overlap.kinds(*each)}, reverse=True)
     limits = impostors.thresholds(strange, strangers, kinds, settings["false_match_rate"])
@@ -69,6 +71,21 @@ def search(
         ]
     rows.sort(key=lambda row: (row["dataset"], row["sample_id"]))
     return Found(limits, bounds, matches, rows, verdicts)
+
+
+def _tell_doubled(sets: Sequence[Faces], inside: within.Inside) -> None:
+    """A warning where two names may be one person.
+
+    They are not joined for the thresholds unless asked for: in drawn worlds nobody has two names, and wrong
+    joins take the highest impostors away.
+    """
+    for faces in sets:
+        if pairs := len(inside.into(faces.dataset)):
+            log.warning(
+                "%s: %d identities may be another's, and count as strangers in the thresholds, which are too"
+                " high if they are: see evidence/merges.parquet; overlap.within.merge: true joins them",
+                faces.dataset, pairs,
+            )  # fmt: skip
 
 
 def exclusions(
