@@ -73,9 +73,10 @@ def people(shared: Path, folder: Path, planted: int, strangers: int) -> list[rec
     detector = plugin.load("detectors", "file")
     boxes = detector.build(detector.Params(path="boxes.json"), folder / "raw")
     whole = records.Dataset(folder / "whole", folder / "raw")
-    made = crops.crops(whole, lambda: crops.Cropper(boxes, "aligned", 112), 1)
+    crop = crops.Cropper(boxes, "aligned", 112)
     order = {who: place for place, who in enumerate(chosen)}
-    found = [face for batch in made for face in batch if isinstance(face, records.Sample)]
+    made = [face for sample in whole.samples() for face in crop(sample)]
+    found = [face for face in made if isinstance(face, records.Sample)]
     return sorted(found, key=lambda face: (order[str(face.identity)], face.sample_id))
 
 

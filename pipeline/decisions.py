@@ -4,7 +4,8 @@
 
 accept: `who` of `dataset` is `matched` of the protected set `benchmark`, and goes. reject: is somebody else,
 and nothing that links the two removes a face. `who` and `matched` are identities, or the sample ids of
-images; `matched` may be a person's name. `note` is yours. Entries count from 1.
+images; `matched` may be a person's name. An accepted image goes alone; in a reject it stands for its person.
+`note` is yours. Entries count from 1.
 """
 
 from __future__ import annotations

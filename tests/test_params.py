@@ -269,6 +269,16 @@ CASES = {
         "sizes.demo.overlap.mutual_rate",
         "no effect",
     ),
+    "mistakes to merge that nobody looks for": (
+        lambda v: v["overlap"]["within"].update(merge=True, false_merges="none"),
+        "overlap.within.merge",
+        "false_merges is none",
+    ),
+    "mistakes to drop that nobody looks for": (
+        lambda v: v["overlap"]["within"].update(drop=True, precision="none"),
+        "overlap.within.drop",
+        "precision is none",
+    ),
     "rates of a world where nothing is drawn": (
         lambda v: [entry.update(source="none") for entry in v["datasets"].values()],
         "overlap.false_match_rate",

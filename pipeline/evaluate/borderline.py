@@ -3,7 +3,8 @@
     near    |<c, c'> - t| <= band
 
 t is the threshold that the pair is held against: that of mutual matches where each is the other's nearest.
-Pairs that were decided, and people who are removed by name, are not asked about again.
+Pairs that were decided, and people who are removed by name or with another part of themselves, are not asked
+about again.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from pipeline.evaluate import figures
 from pipeline.evaluate.figures import faces_of
 from pipeline.evaluate.overlap import Faces, kind_name
 from pipeline.evaluate.removals import Found
+from pipeline.evaluate.within import MERGED
 from pipeline.records import Dataset
 
 TEXT = ("dataset", "who", "benchmark", "matched", "kind")
@@ -38,7 +40,9 @@ HEAD = """\
 def near(found: Found, every: Mapping[str, Faces], band: float) -> list[dict[str, Any]]:
     """Pairs within `band` of their threshold, the nearest first; every decided or named one left out."""
     named = {
-        (row["dataset"], row["identity"] or row["sample_id"]) for row in found.rows if row["reason"] == "name"
+        (row["dataset"], row["identity"] or row["sample_id"])
+        for row in found.rows
+        if row["reason"] in ("name", MERGED)
     }
     pairs = []
     for (dataset, kind), match in found.matches.items():

@@ -1,6 +1,7 @@
 """What justifies the removals: impostors and best matches as histograms, removed faces and their matches.
 
-reasons.parquet: whom of which protected set every removed face is, how similar, above what threshold.
+reasons.parquet: whom of which protected set every removed face is, how similar, above what threshold; of what
+goes for mistakes inside a set, which other identity of that set.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from pipeline import files, records
 from pipeline.evaluate import figures, tail
 from pipeline.evaluate.duplicates import REASON as DUPLICATE
 from pipeline.evaluate.overlap import COLUMNS, kind_name
-from pipeline.evaluate.removals import Found
+from pipeline.evaluate.removals import INSIDE, Found
 from pipeline.records import Dataset, Image
 
 REASONS = pa.schema(list(zip(COLUMNS, [pa.string()] * 6 + [pa.float64()] * 2, strict=True)))
@@ -65,7 +66,7 @@ def removed(
     """The most and the least similar removals by embedding: removed faces, a gap, faces of the match."""
     people: dict[tuple[str, str], Mapping[str, Any]] = {}
     for row in rows:
-        if row["reason"] not in ("name", DUPLICATE):
+        if row["reason"] not in ("name", DUPLICATE, *INSIDE):
             people.setdefault((row["dataset"], row["identity"] or row["sample_id"]), row)
     return [
         _side_by_side(opened, row, row["identity"] or row["sample_id"], EACH)

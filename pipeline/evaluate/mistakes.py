@@ -15,7 +15,7 @@ from pipeline.records import Dataset
 
 TEXT, NUMBER = pa.string(), pa.float64()
 MERGED = pa.schema([("dataset", TEXT), ("identity", TEXT), ("into", TEXT)])
-MERGES = pa.schema([*MERGED, ("similarity", NUMBER), ("threshold", NUMBER)])
+MERGES = pa.schema([*MERGED, ("alike", TEXT), ("similarity", NUMBER), ("threshold", NUMBER)])
 MISPLACED = pa.schema(
     [
         *(("dataset", TEXT), ("sample_id", TEXT), ("identity", TEXT)),
@@ -44,8 +44,10 @@ def write(folder: Path, inside: Inside, datasets: Mapping[str, Path]) -> None:
 
 
 def _pair(opened: Mapping[str, Dataset], row: Mapping[str, Any]) -> Any:
-    data, told = opened[row["dataset"]], f"{row['identity']} = {row['into']}, {row['similarity']:.3f}"
-    left, right = (figures.faces_of(data, row[key], EACH) for key in ("identity", "into"))
+    """The two that are alike, and whose part they are in the end where that is a third."""
+    data, told = opened[row["dataset"]], f"{row['identity']} = {row['alike']}, {row['similarity']:.3f}"
+    told += f", both {row['into']}" if row["into"] != row["alike"] else ""
+    left, right = (figures.faces_of(data, row[key], EACH) for key in ("identity", "alike"))
     return told, [*left, None, *right]
 
 

@@ -8,6 +8,7 @@ comparisons: n m ((1 - r)^k - (1 - r')^k) / k more go at the rate r' of mutual o
 from __future__ import annotations
 
 import logging
+from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -18,9 +19,10 @@ from pipeline.evaluate.verdicts import ACCEPTED, Verdicts
 
 log = logging.getLogger(__name__)
 TOO_MANY = 0.3  # a share
-REASONS = (ACCEPTED, "name", "embedding", "mutual", duplicates.REASON, within.REASON)  # the first one counts
-# Training depends on the list of these: a number in it would re-train every model where the same faces go.
-LISTED = COLUMNS[:4]
+INSIDE = (within.MERGED, within.REASON)  # by what is known of the set itself, not of a protected one
+REASONS = (ACCEPTED, "name", "embedding", "mutual", duplicates.REASON, *INSIDE)  # the first one counts
+# Training depends on the list of these: any more would re-train every model where the same faces go.
+LISTED = COLUMNS[:2]
 Pass = tuple[
     Sequence[Faces], Sequence[Faces]
 ]  # sets that are cleaned, and sets of which they may hold nobody
@@ -46,10 +48,14 @@ def search(
     inside: within.Inside | None = None,
 ) -> Found:
     """Everything to remove of the sets of all passes; thresholds follow from the first pass that has sets."""
-    impostors_of = next((cleaned for cleaned, _ in passes if cleaned), [])
+    trained = next((cleaned for cleaned, _ in passes if cleaned), [])
+    merge = inside is not None and settings["within"]["merge"]
+    strange, strangers = within.named_once(trained, held_out, inside if inside and merge else within.Inside())
+    if inside is not None and not merge:
+        _tell_doubled(trained, inside)
     verdicts = verdicts or Verdicts()
     kinds = sorted({kind for each in passes for kind in overlap.kinds(*each)}, reverse=True)
-    limits = impostors.thresholds(impostors_of, held_out, kinds, settings["false_match_rate"])
+    limits = impostors.thresholds(strange, strangers, kinds, settings["false_match_rate"])
     bounds = impostors.bounds(limits, settings["mutual_rate"])
     matches = {
         key: match for each in passes for key, match in overlap.matches(*each, kinds, verdicts.barred).items()
@@ -59,9 +65,27 @@ def search(
     ]
     if inside is not None:
         cleaned = [faces for sets, _ in passes for faces in sets]
-        rows += [row for faces in cleaned for row in within.rows(faces, inside, rows, settings["within"])]
+        copied = settings["duplicates"]["identity"]
+        rows += [
+            row for faces in cleaned for row in within.rows(faces, inside, rows, settings["within"], copied)
+        ]
     rows.sort(key=lambda row: (row["dataset"], row["sample_id"]))
     return Found(limits, bounds, matches, rows, verdicts)
+
+
+def _tell_doubled(sets: Sequence[Faces], inside: within.Inside) -> None:
+    """A warning where two names may be one person.
+
+    They are not joined for the thresholds unless asked for: in drawn worlds nobody has two names, and wrong
+    joins take the highest impostors away.
+    """
+    for faces in sets:
+        if pairs := len(inside.into(faces.dataset)):
+            log.warning(
+                "%s: %d identities may be another's, and count as strangers in the thresholds, which are too"
+                " high if they are: see evidence/merges.parquet; overlap.within.merge: true joins them",
+                faces.dataset, pairs,
+            )  # fmt: skip
 
 
 def exclusions(
@@ -140,16 +164,20 @@ def summary(found: Found, sets: Sequence[Faces], mutual_rate: float) -> dict[str
 
 
 def counted(rows: Sequence[Mapping[str, Any]], sets: Sequence[Faces]) -> dict[str, dict[str, Any]]:
-    """What was removed of each set: faces by reason, and people."""
+    """What was removed of each set: faces by reason, people of whom nothing is left, images of others."""
     answer: dict[str, dict[str, Any]] = {}
     for faces in sets:
         mine = [row for row in rows if row["dataset"] == faces.dataset]
         reasons = {reason: sum(row["reason"] == reason for row in mine) for reason in REASONS}
-        people = {row["identity"] for row in mine} - {None}
-        everyone = set(faces.identity) - {None}
+        everyone, lost = (
+            Counter(who for who in people if who is not None)
+            for people in (faces.identity, (row["identity"] for row in mine))
+        )
+        people = [who for who, count in lost.items() if count == everyone[who]]
         answer[faces.dataset] = {
             "faces": len(faces.sample_id), "people": len(everyone),
             "removed_faces": len(mine), "removed_people": len(people),
+            "removed_images": lost.total() - sum(lost[who] for who in people),
             **{f"by_{reason}": count for reason, count in reasons.items()},
         }  # fmt: skip
     return answer
@@ -157,6 +185,7 @@ def counted(rows: Sequence[Mapping[str, Any]], sets: Sequence[Faces]) -> dict[st
 
 def told(counts: Mapping[str, Any]) -> str:
     """ "3 of 40 people, 12 of 160 faces" from one set's part of a summary."""
-    return ", ".join(
-        f"{counts[f'removed_{what}']:,} of {counts[what]:,} {what}" for what in ("people", "faces")
-    )
+    told = [f"{counts[f'removed_{what}']:,} of {counts[what]:,} {what}" for what in ("people", "faces")]
+    if images := counts["removed_images"]:
+        told.append(f"{images:,} of them of people who stay")
+    return ", ".join(told)

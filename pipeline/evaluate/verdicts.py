@@ -93,27 +93,33 @@ def resolve(folder: str | Path, given: Sequence[Decision], every: Mapping[str, F
     for number, decision in enumerate(given, 1):
         where = f"{Path(folder) / decisions.FILE}, entry {number}"
         faces, protected = every[decision.dataset], every[decision.benchmark]
-        who = _side(faces, decision.who, f"{where}, who")
-        matched = _side(protected, decision.matched, f"{where}, matched", by_name=True)
+        whole = decision.verdict == "reject"  # an accepted image goes alone
+        who = _side(faces, decision.who, f"{where}, who", whole=whole)
+        matched = _side(protected, decision.matched, f"{where}, matched", by_name=True, whole=True)
         found.append(Verdict(decision, who, matched, _similarity(faces, who, protected, matched)))
     return Verdicts(found)
 
 
-def _side(faces: Faces, name: str, where: str, by_name: bool = False) -> Side:
-    """Faces of an identity, the face of this sample id, or those of a person's name."""
-    rows = {row for row, person in enumerate(faces.identity) if person == name}
+def _side(faces: Faces, name: str, where: str, *, by_name: bool = False, whole: bool = False) -> Side:
+    """Faces of an identity, the face of this sample id, or those of a person's name.
+
+    `whole`: an image stands for its person, since people are compared and named whole.
+    """
+    rows, single = {row for row, person in enumerate(faces.identity) if person == name}, False
     if not rows:
+        single = True
         rows = {row for row, sample in enumerate(faces.sample_id) if sample == name}
     if not rows and by_name and (normal := normal_name(name)):
+        single = False
         rows = {row for row, other in enumerate(faces.name) if normal_name(other) == normal}
     if not rows:
         kinds = "identity, no sample and no name" if by_name else "identity and no sample"
         raise DecisionsError(f"{where}: {faces.dataset} has no {kinds} {name!r}; drop the entry, or mend it")
     units = {int(faces.units.of_row[row]) for row in rows}
-    whole = {
-        unit for unit in units if not faces.units.known[unit] or len(rows) > 1 or name not in faces.sample_id
-    }
-    return Side(frozenset(rows), frozenset(faces.units.label[unit] for unit in whole))
+    if whole:
+        rows = set(np.flatnonzero(np.isin(faces.units.of_row, sorted(units))).tolist())
+    meant = {unit for unit in units if whole or not single or not faces.units.known[unit]}
+    return Side(frozenset(rows), frozenset(faces.units.label[unit] for unit in meant))
 
 
 def _similarity(faces: Faces, who: Side, other: Faces, matched: Side) -> float:

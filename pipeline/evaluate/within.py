@@ -16,6 +16,7 @@ A net that was trained on the very labels has learnt their mistakes too: a forei
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -30,6 +31,7 @@ from pipeline.evaluate.overlap import CELLS, Faces, listed
 from pipeline.evaluate.vectors import normalise
 
 REASON = "misplaced"
+MERGED = "merged"  # a part of somebody who goes
 FEWEST = 4  # images of an identity whose mistakes can be told
 SAMPLED, STRANGE = 50, 2_000_000  # images at least, and comparisons about, that tell what strangers are like
 ROUNDS, FITTED = 10, 2  # a third fit would take the tail that is left for all of it, and so on downwards
@@ -41,7 +43,7 @@ Row = dict[str, Any]
 class Inside:
     """What is wrong inside the datasets, the surest first, and numbers about it by dataset."""
 
-    merges: list[Row] = field(default_factory=list)  # dataset, identity, into, similarity, threshold
+    merges: list[Row] = field(default_factory=list)  # dataset, identity, alike, into, similarity, threshold
     misplaced: list[Row] = field(default_factory=list)  # dataset, sample_id, identity, similarity ...
     about: dict[str, dict[str, Any]] = field(default_factory=dict)
 
@@ -72,7 +74,20 @@ def search(sets: Sequence[Faces], held_out: Collection[str] | None, params: Mapp
 
 def joined(faces: Faces, into: Mapping[str, str]) -> Faces:
     """The same faces with merged identities."""
+    if not into:
+        return faces
     return replace(faces, identity=[into.get(who, who) if who else who for who in faces.identity])
+
+
+def named_once(
+    sets: Sequence[Faces], held_out: Collection[str] | None, inside: Inside
+) -> tuple[list[Faces], set[str] | None]:
+    """The sets and who was held out with one name a person: two names of one person are no impostors."""
+    parts = [inside.into(faces.dataset) for faces in sets]
+    people = [joined(faces, into) for faces, into in zip(sets, parts, strict=True)]
+    if held_out is None:
+        return people, None
+    return people, {into.get(who, who) for who in held_out for into in (*parts, {})}
 
 
 def duplicates(
@@ -103,7 +118,8 @@ def duplicates(
             sizes[keep] += sizes[drop]
             into = {who: keep if root == drop else root for who, root in into.items()} | {drop: keep}
             rows.append(
-                {"dataset": faces.dataset, "identity": drop, "similarity": similarity, "threshold": limit}
+                {"dataset": faces.dataset, "identity": drop, "alike": keep}
+                | {"similarity": similarity, "threshold": limit}
             )
         if not found:
             break
@@ -215,25 +231,47 @@ def cut(
     return (float(values[sure[-1]]) if len(sure) else None), share
 
 
-def rows(faces: Faces, inside: Inside, gone: Sequence[Row], params: Mapping[str, Any]) -> list[Row]:
-    """What `drop` and `merge` remove of a set beyond `gone`: misplaced images, and parts of people who go."""
+def rows(
+    faces: Faces, inside: Inside, gone: Sequence[Row], params: Mapping[str, Any], copied: bool = False
+) -> list[Row]:
+    """What `drop` and `merge` remove of a set beyond `gone`: misplaced images, and parts of people who go.
+
+    `copied`: a near-duplicate takes its person, not only the image.
+    """
+    mine = [row for row in gone if row["dataset"] == faces.dataset]
     found: dict[str, Row] = {}
-    into = inside.into(faces.dataset)
-    if params["merge"] and into:
-        people: dict[str, Row] = {}
-        for row in gone:
-            if row["dataset"] == faces.dataset and row["identity"] and row["reason"] != DUPLICATE:
-                people.setdefault(str(into.get(row["identity"], row["identity"])), row)
-        for place, who in enumerate(faces.identity):
-            if who is not None and (why := people.get(into.get(who, who))) is not None:
-                sample = faces.sample_id[place]
-                found[sample] = why | {"sample_id": sample, "identity": who}
+    if params["merge"]:
+        found |= {row["sample_id"]: row for row in _parts(faces, inside, mine, copied)}
     if params["drop"]:
         where = {sample: place for place, sample in enumerate(faces.sample_id)}
         for row in inside.misplaced:
             if row["dataset"] == faces.dataset:
                 numbers = (row["other"], row["similarity"], row["threshold"])
                 place = where[row["sample_id"]]
-                found[row["sample_id"]] = listed(faces, place, REASON, faces.dataset, *numbers)
-    already = {row["sample_id"] for row in gone if row["dataset"] == faces.dataset}
+                found.setdefault(row["sample_id"], listed(faces, place, REASON, faces.dataset, *numbers))
+    already = {row["sample_id"] for row in mine}
     return [found[sample] for sample in sorted(found) if sample not in already]
+
+
+def _parts(faces: Faces, inside: Inside, gone: Sequence[Row], copied: bool) -> list[Row]:
+    """All faces of the merged people of whom one part goes whole, each with the part it goes with.
+
+    Numbers are those of the merge, where it joined just these two.
+    """
+    into, images = inside.into(faces.dataset), Counter(faces.identity)
+    numbers = {
+        pair: (row["similarity"], row["threshold"])
+        for row in inside.merges
+        if row["dataset"] == faces.dataset
+        for pair in ((row["identity"], row["alike"]), (row["alike"], row["identity"]))
+    }
+    lost = Counter(row["identity"] for row in gone if copied or row["reason"] != DUPLICATE)
+    people: dict[str, str] = {}
+    for who in sorted(part for part in {*into, *into.values()} if lost[part] == images[part] > 0):
+        people.setdefault(into.get(who, who), who)
+    found = []
+    for place, whose in enumerate(faces.identity):
+        if whose is not None and (part := people.get(into.get(whose, whose))) is not None:
+            about = numbers.get((whose, part), (None, None))
+            found.append(listed(faces, place, MERGED, faces.dataset, part, *about))
+    return found

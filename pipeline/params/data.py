@@ -182,4 +182,13 @@ def rates(values: Tree) -> Iterator[Problem]:
         yield Problem(path, what, "write a higher one, or 0")
 
 
-RULES = (roles, datasets, distractors, several, balanced, found_by_nobody, crop_sizes, rates)
+def inside(values: Tree) -> Iterator[Problem]:
+    """Mistakes inside a set that are acted on are looked for."""
+    given = tree(values, "overlap", "within")
+    for act, search in (("merge", "false_merges"), ("drop", "precision")):
+        if given.get(act) is True and given.get(search) == "none":
+            what = f"has no effect: {search} is none, so that nothing is looked for"
+            yield Problem(f"overlap.within.{act}", what, f"write a number at {search}, or {act}: false")
+
+
+RULES = (roles, datasets, distractors, several, balanced, found_by_nobody, crop_sizes, rates, inside)

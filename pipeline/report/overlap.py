@@ -20,6 +20,7 @@ REASONS = {"by_name": "By name", "by_embedding": "By embedding", "by_mutual": "E
 SELDOM = {
     "by_duplicate": "Copied images",
     "by_accepted": "By your decision",
+    "by_merged": "With a merged identity",
     "by_misplaced": "Misplaced",
 }  # shown where there are any
 
@@ -30,8 +31,9 @@ class Truth:
 
     unit: str  # people or faces
     planted: int
-    found: int  # of the planted ones
-    false: int  # removed, and nobody planted
+    found: int  # of the planted ones: nothing of them is left
+    false: int  # nobody planted, and nothing is left
+    images: int = 0  # single ones of people not planted who stay
 
 
 @dataclass
@@ -67,8 +69,15 @@ class Overlap:
     inside_pictures: list[Picture] = field(default_factory=list)
 
     def removed(self, what: str, trained_on: bool) -> int:
-        """Faces or people removed of the sets that are trained on, or of the validation set."""
-        return sum(row.counts[f"removed_{what}"] for row in self.cleaned if row.trained_on == trained_on)
+        """Faces or people removed of what is trained on, or of the validation set; misplaced faces apart."""
+        mine = [row.counts for row in self.cleaned if row.trained_on == trained_on]
+        return sum(counts[f"removed_{what}"] for counts in mine) - (
+            self.misplaced(trained_on) if what == "faces" else 0
+        )
+
+    def misplaced(self, trained_on: bool) -> int:
+        """Faces that went for a mistake inside their set, whoever is protected."""
+        return sum(row.counts.get("by_misplaced", 0) for row in self.cleaned if row.trained_on == trained_on)
 
     @property
     def reasons(self) -> dict[str, str]:
@@ -102,7 +111,8 @@ def overlap(results: Results) -> Overlap | None:
     found.unsure_in_all = int(metrics.get("borderline", 0))
     found.unsure = unsure(results)
     found.decided = list(metrics.get("decisions", {}).get("pairs", ()))
-    gone = ("removed", "duplicates") if any(row.counts["removed_faces"] for row in cleaned) else ()
+    some = found.removed("faces", True) + found.removed("faces", False)
+    gone = ("removed", "duplicates") if some else ()
     found.pictures = pictures(results.path("prepared", "overlap", "evidence"), ("similarity", *gone))
     evidence = results.path("prepared", "overlap", "evidence")
     found.pictures += pictures(evidence, ("borderline",))
@@ -150,11 +160,12 @@ def compare(frame: pd.DataFrame, gone: set[str], planted: set[str]) -> Truth:
     """`gone` are the removed sample ids; synthetic ones begin with who is on the image, labelled or not."""
     who = frame["sample_id"].str.partition("/")[0]
     known = bool(frame["identity"].notna().any())
-    unit = who if known else frame["sample_id"]
-    real, removed = who.isin(planted), frame["sample_id"].isin(gone)
+    removed = frame["sample_id"].isin(gone).groupby(who if known else frame["sample_id"]).agg(["all", "sum"])
+    real = removed.index.str.partition("/").get_level_values(0).isin(planted)
     return Truth(
         "people" if known else "faces",
-        planted=unit[real].nunique(),
-        found=unit[real & removed].nunique(),
-        false=unit[~real & removed].nunique(),
+        planted=int(real.sum()),
+        found=int((real & removed["all"]).sum()),
+        false=int((~real & removed["all"]).sum()),
+        images=int(removed["sum"][~real & ~removed["all"]].sum()),
     )

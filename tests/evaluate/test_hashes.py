@@ -90,7 +90,7 @@ def test_search_is_exact(radius, blocks, monkeypatch):
 
 
 def test_nothing_to_compare_finds_nothing():
-    none, one = np.zeros((0, 2), np.uint64), np.zeros((1, 2), np.uint64)
+    none, one = np.zeros((0, 2), np.uint64), np.ones((1, 2), np.uint64)
     assert [list(hashes.within(*sides, 8)) for sides in ((none, one), (one, none))] == [[], []]
 
 
@@ -109,3 +109,18 @@ def test_faces_are_hashed_once_as_they_pass():
         np.testing.assert_array_equal(faces.images(positions).numpy(), images[positions])
     np.testing.assert_array_equal(faces.hashes, hashes.hashes(images))
     assert len(faces) == 5
+
+
+def test_an_image_with_nothing_on_it_is_no_copy_of_anything():
+    """Of blank ones and plain gradients the bits would be rounding; of faint photographs they are not."""
+    ramp = np.broadcast_to(np.linspace(20, 230, 112)[None, :, None], (112, 112, 3))
+    blank = [np.full((112, 112, 3), grey) for grey in (0, 100, 255)]
+    images = np.stack([*blank, ramp, ramp.transpose(1, 0, 2)]).astype(np.uint8)
+    found = hashes.hashes(images)
+    assert not found.any()
+    faint = np.stack([photograph(seed) // 8 + 100 for seed in range(3)])
+    both = np.concatenate([found, hashes.hashes(faint)])
+    assert both[5:].all()
+    pairs = [np.concatenate(part) for part in zip(*hashes.within(both, both, 0), strict=True)]
+    assert list(zip(pairs[0], pairs[1], strict=True)) == [(5, 5), (6, 6), (7, 7)]
+    assert list(hashes.within(found, found, 63)) == []

@@ -103,6 +103,25 @@ def test_units_against_a_loop():
     assert match.compared == len(training[1].units.label) * len(faces.units.label)
 
 
+def test_people_who_lost_an_image_are_not_people_who_went():
+    training, _, _ = world()
+    rows = [
+        {
+            "dataset": "train",
+            "sample_id": f"train/train{who}/{k}",
+            "identity": f"train{who}",
+            "reason": reason,
+        }
+        for who, images, reason in ((3, 8, "embedding"), (5, 2, "duplicate"), (6, 1, "misplaced"))
+        for k in range(images)
+    ] + [{"dataset": "wild", "sample_id": "wild/wild20/0", "identity": None, "reason": "embedding"}]
+    told = removals.counted(rows, training)
+    train = told["train"]
+    assert (train["removed_people"], train["removed_images"], train["removed_faces"]) == (1, 3, 11)
+    assert removals.told(train) == "1 of 320 people, 11 of 2,560 faces, 3 of them of people who stay"
+    assert [told["wild"][f"removed_{what}"] for what in ("people", "images", "faces")] == [0, 0, 1]
+
+
 @pytest.mark.parametrize("summed", [1, 7, 50])
 def test_units_are_the_same_however_many_are_added_up_at_a_time(summed, monkeypatch):
     """People of 1 to 9 images, to the bit: sums in float64 of the images in their order."""

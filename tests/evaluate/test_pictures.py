@@ -6,10 +6,9 @@ import pandas as pd
 import pytest
 import torch
 
-from pipeline import records
-from pipeline.evaluate import evidence, figures, gallery, impostors, overlap, tail
-from pipeline.evaluate.removals import Found
+from pipeline.evaluate import evidence, figures, gallery, impostors, overlap, removals, tail
 from pipeline.evaluate.verdicts import Verdicts
+from pipeline.records import Dataset
 
 
 def picture(path):
@@ -63,8 +62,8 @@ def test_titles_name_the_largest_cohort():
     assert gallery.describe({"age_group": 2, "pitch": 2, "yaw": 0}) == "50+, to the left"
 
 
-@pytest.mark.parametrize(("removals", "mutual_rate"), [(0, 0.0), (1, 0.1), (40, 0.0)])
-def test_evidence(dataset, tmp_path, removals, mutual_rate):
+@pytest.mark.parametrize(("count", "mutual_rate"), [(0, 0.0), (1, 0.1), (40, 0.0)])
+def test_evidence(dataset, tmp_path, count, mutual_rate):
     folder = dataset(people=12, each=4)
     names = [f"p{i % 12:02d}/{i // 12}" for i in range(48)]
     rng = np.random.default_rng(0)
@@ -76,17 +75,17 @@ def test_evidence(dataset, tmp_path, removals, mutual_rate):
     rows = [
         {"dataset": "test", "sample_id": name, "identity": None if i % 2 else name[:3], "reason": "embedding",
          "benchmark": "test", "matched": name[:3] if i % 3 else name, "similarity": 0.9 - i / 100}
-        for i, name in enumerate(names[:removals])
+        for i, name in enumerate(names[:count])
     ]  # fmt: skip
     out = tmp_path / "evidence"
     out.mkdir()
     bounds = impostors.bounds(limits, mutual_rate)
-    everything = Found(limits, bounds, {("test", kinds[0]): match}, rows, Verdicts())
+    everything = removals.Found(limits, bounds, {("test", kinds[0]): match}, rows, Verdicts())
     found = evidence.write(out, everything, {"test": folder})
     assert found["thresholds"]["person-person"]["comparisons"] == {"test": 144}
     assert found["thresholds"]["person-person"]["expected_false_matches"] == {"test": pytest.approx(0.144)}
     picture(out / "similarity.png")
-    shown = evidence.removed(rows, {"test": records.Dataset(folder)})
+    shown = evidence.removed(rows, {"test": Dataset(folder)})
     assert len(shown) == min(len({row["identity"] or row["sample_id"] for row in rows}), 12)
     for text, images in shown:
         left, right = text.split(",")[0].split(" = ")
@@ -95,3 +94,5 @@ def test_evidence(dataset, tmp_path, removals, mutual_rate):
         ]  # a face, or three of a person
         assert [image is not None for image in images] == [*expected[0], False, *expected[1]]
     assert len(tail.histogram(match.similarity)) == tail.BINS
+    inside = [row | {"reason": why} for row in rows for why in ("misplaced", "merged")]
+    assert evidence.removed(inside, {"test": Dataset(folder)}) == [], "these say nothing of anybody protected"

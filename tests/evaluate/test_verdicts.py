@@ -34,10 +34,11 @@ def test_people_faces_and_names_are_found():
     assert [row["sample_id"] for row in found.rows(every["train"])] == [f"train/id2/{k}" for k in range(3)]
     assert {row["reason"] for row in found.rows(every["train"])} == {"accepted"}
     assert found.barred("wild") == {("wild/w5/1", "test", "t5")}
-    assert found.barred("train") == {("id1", "test", "t1")}, "an image of a person is not the person"
+    assert found.barred("train") == {("id1", "test", "t1"), ("id3", "test", "t20")}
+    assert ("train", "id3", "test", "t20") in found.decided
     test = every["test"]
-    assert found.spares("train", 9, test, 7)
-    assert not found.spares("train", 10, test, 7)
+    assert all(found.spares("train", row, test, 7) for row in (9, 10, 11))
+    assert not found.spares("train", 12, test, 7)
     assert not found.spares("wild", 9, test, 7)
     people, protected = every["train"].units, every["test"].units
     cosine = people.vector[people.label.index("id2")] @ protected.vector[protected.label.index("t2")]
@@ -79,13 +80,47 @@ def test_a_rejected_name_stays_and_an_accepted_person_says_so():
 def test_a_rejected_copy_stays():
     every = world()
     train, test = (
-        dataclasses.replace(faces, hashes=np.zeros((len(faces.sample_id), 2), np.uint64))
+        dataclasses.replace(faces, hashes=np.ones((len(faces.sample_id), 2), np.uint64))
         for faces in (every["train"], every["test"])
     )
     assert 0 in duplicates.find(train, [test], 8, -1.0)
     verdict = resolved(every, *(("train", "train/id0/0", who, "reject") for who in ("t1", "t2", "t5", "t20")))
     found = duplicates.find(train, [test], 8, -1.0, verdict.spares)
-    assert sorted(found) == list(range(1, len(train.sample_id)))
+    assert sorted(found) == list(range(3, len(train.sample_id))), "a rejected image stands for its person"
+
+
+@pytest.mark.parametrize("who", ["id1", "train/id1/2"])
+@pytest.mark.parametrize("matched", ["t1", "test/t1/1", "Person B"])
+def test_a_reject_holds_for_names_and_likeness_however_it_is_written(who, matched):
+    every = world()
+    both = [every["train"]], [every["test"]]
+    verdict = resolved(every, ("train", who, matched, "reject"))
+    assert removals.exclusions(*both, {}, {}, None, verdict) == []
+    match = overlap.nearest(*both[0], both[1], (True, True), verdict.barred("train"))
+    assert match.matched[every["train"].units.label.index("id1")] != "t1"
+    assert verdict.decided == {("train", "id1", "test", "t1")}
+
+
+def test_an_accepted_image_goes_alone_and_decides_nothing_about_its_person():
+    every = world()
+    found = resolved(every, ("train", "train/id2/1", "t2", "accept"))
+    assert [row["sample_id"] for row in found.rows(every["train"])] == ["train/id2/1"]
+    assert found.decided == set()
+
+
+def test_an_identity_of_one_image_may_be_called_like_a_sample():
+    every = world()
+    train = every["train"]
+    rows = [*range(len(train.sample_id) - 3), len(train.sample_id) - 1]  # the last of id11
+    every["train"] = dataclasses.replace(
+        train,
+        sample_id=["id11" if row == 0 else train.sample_id[row] for row in rows],
+        identity=[train.identity[row] for row in rows],
+        name=[train.name[row] for row in rows],
+        vector=train.vector[rows],
+    )
+    found = resolved(every, ("train", "id11", "t2", "reject"))
+    assert found.barred("train") == {("id11", "test", "t2")}
 
 
 def test_nobody_is_an_error():

@@ -5,7 +5,7 @@ import dataclasses
 import numpy as np
 import pytest
 
-from pipeline.evaluate import mistakes, within
+from pipeline.evaluate import mistakes, removals, within
 from pipeline.evaluate.vectors import normalise
 from tests.evaluate.test_overlap import directions, make
 
@@ -124,16 +124,96 @@ def test_what_is_asked_for_is_done():
     dropped = within.rows(faces, inside, [], BOTH | {"drop": True})
     assert {row["sample_id"] for row in dropped} == {row["sample_id"] for row in inside.misplaced}
     assert {(row["reason"], row["benchmark"]) for row in dropped} == {("misplaced", "train")}
-    merge = inside.merges[0]
-    place = faces.identity.index(merge["identity"])
-    gone = {"dataset": "train", "sample_id": faces.sample_id[place], "identity": merge["identity"]}
-    gone |= {"reason": "embedding", "benchmark": "lfw", "matched": "x", "similarity": 0.9, "threshold": 0.5}
-    rest = within.rows(faces, inside, [gone], BOTH | {"merge": True})
-    expected = {sample for sample, who in zip(faces.sample_id, faces.identity, strict=True)
-                if inside.into("train").get(who, who) == merge["into"]}  # fmt: skip
-    assert {row["sample_id"] for row in rest} == expected - {gone["sample_id"]}
-    assert {row["matched"] for row in rest} == {"x"}
-    assert within.rows(faces, inside, [gone | {"reason": "duplicate"}], BOTH | {"merge": True}) == []
     assert mistakes.applied(inside, False).num_rows == 0
     table = mistakes.applied(inside, True).to_pylist()
     assert {row["identity"]: row["into"] for row in table} == inside.into("train")
+
+
+MERGE = BOTH | {"merge": True}
+
+
+def gone(faces, rows, **change):
+    """These faces, by embedding."""
+    about = {"reason": "embedding", "benchmark": "lfw", "matched": "x", "similarity": 0.9, "threshold": 0.5}
+    return [
+        {"dataset": "train", "sample_id": faces.sample_id[row], "identity": faces.identity[row]}
+        | about
+        | change
+        for row in rows
+    ]
+
+
+def test_a_merged_person_goes_whole_where_a_part_of_it_goes_whole():
+    faces, _, _ = world(2)
+    inside = within.search([faces], None, BOTH)
+    merge = inside.merges[0]
+    mine = [row for row, who in enumerate(faces.identity) if who == merge["identity"]]
+    everyone = {sample for sample, who in zip(faces.sample_id, faces.identity, strict=True)
+                if inside.into("train").get(who, who) == merge["into"]}  # fmt: skip
+    part = {faces.sample_id[row] for row in mine}
+    for reason in ("embedding", "mutual", "name", "accepted"):
+        rest = within.rows(faces, inside, gone(faces, mine, reason=reason), MERGE)
+        assert {row["sample_id"] for row in rest} == everyone - part
+        assert {(row["reason"], row["benchmark"], row["matched"]) for row in rest} == {
+            ("merged", "train", merge["identity"])
+        }
+    numbers = {(row["similarity"], row["threshold"]) for row in rest if row["identity"] == merge["alike"]}
+    assert numbers == {(merge["similarity"], merge["threshold"])}
+    copies = gone(faces, mine, reason="duplicate")
+    assert within.rows(faces, inside, copies, MERGE) == []
+    assert {row["sample_id"] for row in within.rows(faces, inside, copies, MERGE, True)} == everyone - part
+
+
+def test_one_image_takes_nobody_with_it():
+    """An accepted image of a merged person, and one of somebody who is not merged."""
+    faces, _, _ = world(2)
+    inside = within.search([faces], None, BOTH)
+    merged = {*inside.into("train"), *inside.into("train").values()}
+    several = {who for who in set(faces.identity) if list(faces.identity).count(who) > 1}
+    for who in (min(several & merged), min(several - merged)):
+        one = [faces.identity.index(who)]
+        assert within.rows(faces, inside, gone(faces, one, reason="accepted"), MERGE) == []
+
+
+def test_numbers_are_those_of_the_two_that_are_alike():
+    """A person under three names: each merge tells which two it compared, and whose part they end as."""
+    faces, parts, _ = world(0, noise=0.8)
+    (thrice,) = {who[:4] for who in parts if who.endswith("-2")}
+    merges = [
+        row for row in within.search([faces], None, BOTH).merges if row["identity"][:4] == row["into"][:4]
+    ]
+    first = next(row for row in merges if row["identity"][:4] == thrice)
+    vectors = dict(zip(faces.units.label, faces.units.vector, strict=True))
+    cosine = float(vectors[first["identity"]] @ vectors[first["alike"]])
+    assert first["similarity"] == pytest.approx(cosine, abs=1e-6)
+    assert len([row for row in merges if row["identity"][:4] == thrice]) == 2
+
+
+@pytest.mark.parametrize("merge", [False, True])
+def test_two_names_of_one_person_are_no_impostors_where_they_are_merged(merge, caplog):
+    """300 people, 40 of them under two names: the threshold is that of 300 people under their own."""
+    where = directions(400, 48, 3)
+    clean = make("train", {p: f"p{p:03d}" for p in range(300)}, 8, 3, noise=1.0, directions=where)
+    test = make("test", {p: f"t{p:03d}" for p in range(300, 400)}, 4, 4, noise=1.0, directions=where)
+    twice = [f"{who}b" if int(who[1:]) < 40 and number % 8 > 3 else who
+             for number, who in enumerate(clean.identity)]  # fmt: skip
+    faces = dataclasses.replace(clean, identity=twice)
+    settings = {"false_match_rate": 1e-4, "mutual_rate": 0.0, "within": BOTH | {"merge": merge},
+                "duplicates": {"radius": "none", "similarity": 0.9, "identity": False}}  # fmt: skip
+    inside = within.search([faces], None, settings["within"])
+    assert len(inside.merges) >= 38
+
+    def limit(of, found, held_out=None):
+        return removals.search([([of], [test])], held_out, settings, None, found).limits[True, True][0].value
+
+    right = limit(clean, within.Inside())
+    assert (doubled := limit(faces, within.Inside())) > right + 0.1, "or there is nothing to mend"
+    assert not caplog.messages
+    if not merge:
+        assert limit(faces, inside) == doubled
+        assert "may be another's, and count as strangers" in caplog.text
+        return
+    assert limit(faces, inside) == pytest.approx(right, abs=0.02)
+    aside = [f"p{p:03d}" for p in range(100)]
+    renamed = [who for who in set(twice) if who[:4] in aside]
+    assert limit(faces, inside, renamed) == pytest.approx(limit(clean, within.Inside(), aside), abs=0.02)

@@ -90,6 +90,34 @@ def test_a_synthetic_world_says_who_was_found_and_who_went_for_nothing(world: Re
     assert [row.dataset for row in found.leaks] == ["home", "wild"]
 
 
+def test_found_is_who_left_nothing_and_single_images_are_no_people() -> None:
+    """p is planted; a face of hers stays, and b lost one of two."""
+    ids = [f"{who}/{shot}" for who in "abp" for shot in range(2)]
+    frame = pd.DataFrame({"sample_id": ids, "identity": [name[0] for name in ids]})
+    some = {"a/0", "a/1", "b/1", "p/0"}
+    assert overlap.compare(frame, some, {"p"}) == overlap.Truth("people", 1, found=0, false=1, images=1)
+    assert overlap.compare(frame, {"p/0", "p/1"}, {"p"}) == overlap.Truth("people", 1, found=1, false=0)
+    nobody = frame.assign(identity=None)
+    assert overlap.compare(nobody, some, {"p"}) == overlap.Truth("faces", 2, found=1, false=3)
+    assert overlap.compare(frame, set(), set()) == overlap.Truth("people", 0, 0, 0)
+
+
+def test_misplaced_faces_are_told_apart(world: Results) -> None:
+    """Three of home's four went as misplaced, whoever is in a benchmark."""
+    metrics = world.metrics("overlap")
+    metrics["removed"]["home"] |= {"by_misplaced": 3, "by_embedding": 1, "by_mutual": 0}
+    metrics["removed"]["held"] |= {"by_misplaced": 2, "by_embedding": 0}
+    files.write_json(world.root / "metrics/overlap.json", metrics)
+    found = overlap.overlap(world)
+    assert found is not None
+    assert (found.removed("faces", True), found.misplaced(True), found.misplaced(False)) == (4, 3, 2)
+    text = re.sub(r"\s+", " ", re.sub(r"<[^>]+>", " ", page.build(world.root, PARAMS)))
+    assert "From training 4 faces were removed (2 identities), because" in text
+    assert "validation set. 3 more went as misplaced" in text
+    assert "From the validation set 0 faces were removed" in text
+    assert "2 more went as misplaced" in text
+
+
 def test_the_page_tells_all_of_it(world: Results) -> None:
     html = page.build(world.root, PARAMS)
     text = re.sub(r"\s+", " ", re.sub(r"<[^>]+>", " ", html))

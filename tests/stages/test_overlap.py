@@ -19,7 +19,7 @@ COPIES = {"radius": "none", "similarity": 0.9, "identity": False}
 
 
 def test_the_table_has_what_training_reads_and_no_numbers():
-    assert overlap.EXCLUSIONS.names == ["dataset", "sample_id", "identity", "reason"]
+    assert overlap.EXCLUSIONS.names == ["dataset", "sample_id"]
     assert {str(field.type) for field in overlap.EXCLUSIONS} == {"string"}
 
 
@@ -125,6 +125,17 @@ def test_another_rate_that_removes_the_same_faces_gives_the_same_list(run):
         "merged.parquet",
         "evidence/removed.png",
     }
+
+
+def test_another_reason_for_the_same_face_gives_the_same_list(run):
+    """Somebody who goes by embedding is accepted: nothing is trained again."""
+    overlap.main(run)
+    before = (OUT / "exclusions.parquet").read_bytes()
+    assert set(reasons().set_index("sample_id").loc["home000/0":"home000/3", "reason"]) == {"embedding"}
+    decide(decision("accept", "home000", "test000"))
+    overlap.main(run)
+    assert set(reasons().set_index("sample_id").loc["home000/0":"home000/3", "reason"]) == {"accepted"}
+    assert (OUT / "exclusions.parquet").read_bytes() == before
 
 
 def test_rates_follow_the_size_of_the_world(run):
