@@ -65,6 +65,16 @@ def collect(folder, source, workers, kept=None):
     return people
 
 
+def contents(folder):
+    """The bytes of the files of a collected dataset."""
+    return {path.name: path.read_bytes() for path in sorted((folder / "done").iterdir())}
+
+
+def times(folder):
+    """When each file of the finished shards was written."""
+    return {path: path.stat().st_mtime_ns for path in sorted(folder.glob("kept/shards/0*/*"))}
+
+
 if __name__ == "__main__":
     place, many, seconds = Path(sys.argv[1]), int(sys.argv[2]), float(sys.argv[3])
     collect(place, Numbers(seconds=seconds), many)

@@ -14,7 +14,7 @@ from pipeline.cropping import Cropping
 from pipeline.crops import Params
 from pipeline.records import Sample
 from pipeline.runtime import Runtime
-from tests.ranged import Numbers, collect
+from tests.ranged import Numbers, collect, contents, times
 
 distributed = pytest.importorskip("distributed", reason="Dask is an extra: pip install -e '.[cluster]'")
 BAR = SimpleNamespace(advance=lambda steps=1: None)
@@ -35,14 +35,6 @@ def far(folder, source, address):
         people = reading.collect(source, writer, folder / "kept", settings, BAR)
         writer.close(source.about())
     return people
-
-
-def contents(folder):
-    return {path.name: path.read_bytes() for path in sorted((folder / "done").iterdir())}
-
-
-def times(folder):
-    return {path: path.stat().st_mtime_ns for path in sorted(folder.glob("kept/shards/0*/*"))}
 
 
 @pytest.fixture(scope="module")

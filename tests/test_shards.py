@@ -13,18 +13,9 @@ import pytest
 from pipeline import pools, records, shards
 from pipeline.sources import Ranged, Skipped, synthetic
 from pipeline.synthetic.world import Sizes, World
-from tests.ranged import Numbers, collect
+from tests.ranged import Numbers, collect, contents, times
 
 ROOT = Path(__file__).parent.parent
-
-
-def contents(folder):
-    return {path.name: path.read_bytes() for path in sorted((folder / "done").iterdir())}
-
-
-def times(folder):
-    """When each file of the finished shards was written."""
-    return {path: path.stat().st_mtime_ns for path in sorted(folder.glob("kept/shards/0*/*"))}
 
 
 @pytest.fixture(scope="module")
