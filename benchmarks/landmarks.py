@@ -148,7 +148,7 @@ def photos(count: int, seed: int) -> list[Photo]:
 
 def back(matrix: geometry.Matrix, points: np.ndarray) -> np.ndarray:
     """Points of a crop in its photograph; `matrix` maps the photograph to the crop."""
-    return np.linalg.solve(matrix[:, :2], (points - matrix[:, 2]).T).T
+    return geometry.apply(geometry.inverse(matrix), points)
 
 
 def crops_of(some: list[Photo]) -> tuple[list[geometry.Matrix], Tensor]:

@@ -23,7 +23,6 @@ from pipeline.detectors import Detector, Faces
 from pipeline.records import Dataset, Sample, images
 
 MANY = 512  # rows that pass through at a time
-ORIGINS = "origins.parquet"
 NO_PHOTO = {"truth", "pose", "given"}  # annotators that read rows alone; any other may want the photo
 ROWS = 64  # a thread's rows: small enough to share out evenly, large enough that handing over costs nothing
 
@@ -53,7 +52,7 @@ class Cropping:
             where += [origins(batch)] if self.origins else []
         writer.flush()
         if self.origins:
-            records.write_parquet(folder / ORIGINS, pa.concat_tables(where))
+            records.write_parquet(folder / records.ORIGINS_FILE, pa.concat_tables(where))
         seen = writer.count + len(writer.set_aside)
         counted = {"seen": seen, "rows": writer.count, "resolution": resolution.told()}
         return {**counted, "set_aside": writer.set_aside}
@@ -174,6 +173,6 @@ def write_origins(folder: Path, shards: Iterable[Path]) -> None:
     """`origins` of all shards, into the dataset's folder."""
     import pyarrow.parquet as pq
 
-    tables = [pq.read_table(shard / ORIGINS) for shard in shards]
+    tables = [pq.read_table(shard / records.ORIGINS_FILE) for shard in shards]
     whole = pa.concat_tables([records.ORIGINS.empty_table(), *tables])
-    records.write_parquet(folder / ORIGINS, whole)
+    records.write_parquet(folder / records.ORIGINS_FILE, whole)

@@ -129,6 +129,12 @@ def apply(matrix: Matrix, points: Numbers) -> Matrix:
     return np.asarray(points, np.float64).reshape(-1, 2) @ matrix[:, :2].T + matrix[:, 2]
 
 
+def inverse(matrix: Matrix) -> Matrix:
+    """(2, 3) the way from the crop back into the image."""
+    turn = np.linalg.inv(matrix[:, :2])
+    return np.concatenate([turn, -turn @ matrix[:, 2:]], 1)
+
+
 def move_box(matrix: Matrix, box: Numbers) -> npt.NDArray[np.float64]:
     """The box in the crop: its centre moved, its sides scaled; it stays upright."""
     x, y, width, height = np.asarray(box, np.float64)

@@ -185,3 +185,11 @@ def test_boxes_that_allow_no_crop(box, message):
 def test_an_image_of_one_pixel():
     crop, _ = geometry.unaligned(noise(1, 1), [-0.5, -0.5, 1, 1], 16, 0.0)
     assert crop.shape == (16, 16, 3)
+
+
+def test_the_way_back():
+    matrix = np.array([[1.2, -0.3, 5], [0.3, 1.2, -7]])
+    points = np.random.default_rng(0).normal(size=(9, 2))
+    np.testing.assert_allclose(
+        geometry.apply(geometry.inverse(matrix), geometry.apply(matrix, points)), points
+    )

@@ -31,7 +31,7 @@ class PhotosOf:
     @cached_property
     def _origins(self) -> tuple[Dataset, npt.NDArray[np.int64], Points] | None:
         """The photos, the row of each crop's photo among them, and its matrix (n, 2, 3)."""
-        path = self.crops.folder / "origins.parquet"
+        path = self.crops.folder / records.ORIGINS_FILE
         if not path.exists():
             return None
         table, photos = records.read_parquet(path), Dataset(self.ingested, self.raw)
@@ -53,7 +53,7 @@ class PhotosOf:
             photos, rows, matrices = self._origins
             image, matrix = self._photo(photos, int(rows[row])), matrices[row]
             side = (self.crops.about["size"], self.crops.about["size"])
-        back = inverse(matrix)
+        back = geometry.inverse(matrix)
         box = [-0.5, -0.5, *side] if sample.box is None else sample.box
         points = None if sample.points5 is None else geometry.apply(back, sample.points5)
         return Face(image, geometry.move_box(back, box), points, geometry.rotation(matrix))
@@ -62,9 +62,3 @@ class PhotosOf:
         if self._last is None or self._last[0] != row:
             self._last = row, photos.image(row)
         return self._last[1]
-
-
-def inverse(matrix: Points) -> Points:
-    """(2, 3) the way back."""
-    turn = np.linalg.inv(matrix[:, :2])
-    return np.concatenate([turn, -turn @ matrix[:, 2:]], 1)

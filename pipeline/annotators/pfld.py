@@ -21,7 +21,6 @@ from pydantic import Field
 
 from pipeline import geometry, weights
 from pipeline.annotators import ANGLES, Photos, angle_bin, answer
-from pipeline.annotators._photos import inverse
 from pipeline.annotators.pose import MODEL68, estimate
 from pipeline.annotators.pose import Params as Pose
 from pipeline.weights import Checksum, WeightsError
@@ -52,7 +51,7 @@ class Landmarker:
         fed = np.ascontiguousarray(chip.astype(np.float32).transpose(2, 0, 1)[None] / 255)
         shares = self.net.run(None, {self.net.get_inputs()[0].name: fed})[0]
         # a share counts from the edge of the first pixel, whose centre is at 0
-        return geometry.apply(inverse(matrix), shares.reshape(68, 2).astype(np.float64) * SIDE - 0.5)
+        return geometry.apply(geometry.inverse(matrix), shares.reshape(68, 2).astype(np.float64) * SIDE - 0.5)
 
 
 class Pfld:

@@ -30,6 +30,7 @@ from pipeline.records.schema import (
     LISTS,
     OPTIONAL,
     ORIGINS,
+    ORIGINS_FILE,
     PAIRS,
     PLACE,
     PLACED,
@@ -42,8 +43,8 @@ from pipeline.records.schema import (
 )
 
 __all__ = [  # with all that is defined below
-    "LISTS", "ORIGINS", "PAIRS", "PLACED", "SCHEMA", "SEARCHES", "SET_ASIDE", "SPLITS", "TEMPLATES",
-    "TEMPLATE_PAIRS", "BadImageError", "Image", "decode", "encode", "is_whole",
+    "LISTS", "ORIGINS", "ORIGINS_FILE", "PAIRS", "PLACED", "SCHEMA", "SEARCHES", "SET_ASIDE", "SPLITS",
+    "TEMPLATES", "TEMPLATE_PAIRS", "BadImageError", "Image", "decode", "encode", "is_whole",
 ]  # fmt: skip
 
 ROWS_PER_SHARD = 4096

@@ -53,5 +53,6 @@ LISTS = {
     "splits": SPLITS,
 }
 # Where the crops lie in the photos that they were cut from: the 2 x 3 numbers map a photo to its crop.
+ORIGINS_FILE = "origins.parquet"
 ORIGINS = _full(("sample_id", TEXT), ("photo", TEXT), ("matrix", pa.list_(pa.float64(), 6)))
 SET_ASIDE = pa.schema([pa.field("sample_id", pa.string()), pa.field("reason", pa.string())])

@@ -5,8 +5,8 @@ import pyarrow as pa
 import pytest
 
 from pipeline import geometry, records
-from pipeline.annotators._photos import PhotosOf, inverse
-from pipeline.cropping import ORIGINS, origins, wants_origins, write_origins
+from pipeline.annotators._photos import PhotosOf
+from pipeline.cropping import origins, wants_origins, write_origins
 from pipeline.crops import Cropper
 from pipeline.detectors import Detection
 from tests.annotators import nets
@@ -40,7 +40,7 @@ def write(folder, samples, make, annotators):
         batch = make(one)
         shards.append(folder.parent / f"{folder.name}-shard{number}")
         shards[-1].mkdir()
-        records.write_parquet(shards[-1] / ORIGINS, origins(batch))
+        records.write_parquet(shards[-1] / records.ORIGINS_FILE, origins(batch))
         for crop in batch:
             writer.add(crop)
     writer.close({"size": 32})
@@ -92,9 +92,3 @@ def test_origins_are_written_only_for_those_who_look(tmp_path):
         assert (tmp_path / f"{number}" / "origins.parquet").exists() == ("mine" in annotators)
     table = pa.Table.from_pandas(records.read_parquet(tmp_path / "2" / "origins.parquet"))
     assert table.column("photo").to_pylist() == ["a"]
-
-
-def test_the_way_back():
-    matrix = np.array([[1.2, -0.3, 5], [0.3, 1.2, -7]])
-    points = np.random.default_rng(0).normal(size=(9, 2))
-    np.testing.assert_allclose(geometry.apply(inverse(matrix), geometry.apply(matrix, points)), points)
