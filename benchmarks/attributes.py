@@ -235,7 +235,7 @@ def test(net: nn.Module, readers: Readers, args: argparse.Namespace) -> None:
     tests = [((0, args.people, args.images, "labelled"), False)]
     tests += [((0, args.people // 10, args.images, "validation"), False)]
     if args.test_world is not None:
-        other = (args.test_world, args.people // 4, args.images + 1, "labelled")
+        other = (args.test_world, args.test_people or args.people // 4, args.images + 1, "labelled")
         tests += [(other, False), (other, True)]
     for where, clean in tests:
         photographs = drawn.photographs(args.folder, *where, clean=clean)
@@ -251,7 +251,8 @@ def test(net: nn.Module, readers: Readers, args: argparse.Namespace) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--folder", type=Path, required=True, help="keeps the photographs and crops")
-    parser.add_argument("--people", type=int, default=1000, help="to train on; a quarter as many are tested")
+    parser.add_argument("--people", type=int, default=1000, help="to train on")
+    parser.add_argument("--test-people", type=int, help="of the other world; a quarter as many without it")
     parser.add_argument("--images", type=int, default=5, help="photographs of each")
     parser.add_argument("--crop", choices=list(drawn.CROPS), default="aligned")
     parser.add_argument("--epochs", type=int, default=12)

@@ -183,7 +183,6 @@ def drawn(epochs: int, labelled: int, seed: int) -> str:
         folder = Path(made)
         for name in ("pipeline", "stages", "dvc.yaml", ".dvcignore"):
             (folder / name).symlink_to(ROOT / name)
-        (folder / "runtime.yaml").write_text("workers: 0\n")
         for name in params["datasets"]:
             (folder / "data/raw" / name).mkdir(parents=True)
         (folder / "data/overlap").mkdir()

@@ -1,7 +1,8 @@
 """A source that can be cut, for tests: python -m tests.ranged FOLDER WORKERS SECONDS collects one."""
 
+import argparse
+import logging
 import os
-import sys
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,6 +24,7 @@ class Numbers:
     seconds: float = 0.0
     fatal: tuple[int, str] | None = None
     made: str | None = None  # a file that lists every stretch that was begun
+    load: bytes = b""  # makes it heavy to send
 
     def __len__(self):
         return self.count
@@ -34,6 +36,7 @@ class Numbers:
         return [range(start, min(start + rows, self.count)) for start in range(0, self.count, rows)]
 
     def stretch(self, numbers):
+        logging.getLogger(__name__).info("a stretch from %d on", numbers.start)
         if self.made:
             with open(self.made, "a") as file:
                 file.write(f"{numbers.start}\n")
@@ -55,12 +58,13 @@ class Numbers:
         return {"count": self.count}
 
 
-def collect(folder, source, workers, kept=None):
+def collect(folder, source, workers, kept=None, cluster=None):
     """The dataset at `folder`/done, its shards at `kept`; the number of each identity's rows."""
     bar = SimpleNamespace(advance=lambda steps=1: None)
     with files.writing_dir(folder / "done") as aside:
         writer = records.Writer(aside)
-        people = reading.collect(source, writer, kept or folder / "kept", Runtime(workers=workers), bar)
+        settings = Runtime(workers=workers, cluster=cluster)
+        people = reading.collect(source, writer, kept or folder / "kept", settings, bar)
         writer.close(source.about())
     return people
 
@@ -76,5 +80,15 @@ def times(folder):
 
 
 if __name__ == "__main__":
-    place, many, seconds = Path(sys.argv[1]), int(sys.argv[2]), float(sys.argv[3])
-    collect(place, Numbers(seconds=seconds), many)
+    parser = argparse.ArgumentParser()
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("workers", type=int)
+    parser.add_argument("seconds", type=float)
+    parser.add_argument("--load", type=int, default=0)
+    parser.add_argument("--made")
+    parser.add_argument("--cluster")
+    given = parser.parse_args()
+    from tests.ranged import Numbers as Known  # by a name that other processes know
+
+    source = Known(seconds=given.seconds, made=given.made, load=bytes(given.load))
+    collect(given.folder, source, given.workers, cluster=given.cluster)

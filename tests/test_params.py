@@ -155,6 +155,21 @@ CASES = {
         "after.cluster",
         "data.clustered is none",
     ),
+    "landmarks measured of no net": (
+        lambda v: (v["data"].update(landmarked="none"), v["after"]["evaluate"].append("landmark")),
+        "after.evaluate",
+        "no landmark net is trained | name a dataset there, or take landmark out here",
+    ),
+    "landmarks measured by no protocol": (
+        lambda v: (v["after"]["evaluate"].append("landmark"), v["protocols"].pop("landmarks")),
+        "protocols",
+        "the protocol landmarks, which is not there | add `landmarks: {}`",
+    ),
+    "an export of the landmark net": (
+        lambda v: v["after"]["export"].append("landmark"),
+        "after.export",
+        "landmark",
+    ),
     "a landmark net that nothing trains": (
         lambda v: (
             v["data"].update(landmarked="none"),
@@ -251,8 +266,80 @@ CASES = {
     "a scale of 0": (lambda v: v["heads"]["arcface"]["mild"].update(s=0.0), "heads.arcface.mild.s", "than 0"),
     "distractors of a world that has none": (
         lambda v: v["sizes"]["demo"]["world"]["test"].update(distractors=0),
-        "datasets.synthetic_test.protocols",
-        "sizes.demo.world.test has no distractors",
+        "sizes.demo.world.test.distractors",
+        r"0: distractors would be empty \|.*or leave them out of datasets.synthetic_test.protocols",
+    ),
+    "one photograph of a kind": (
+        lambda v: v["sizes"]["demo"]["world"]["test"].update(images=1),
+        "sizes.demo.world.test.images",
+        "front, wild, blurred, distractors, surveillance, splits would be empty .* 2 or more",
+    ),
+    "an open set without strangers": (
+        lambda v: v["sizes"]["demo"]["world"]["test"].update(mated=0.999),
+        "sizes.demo.world.test.mated",
+        "0.999 of 60 people .*surveillance would be empty",
+    ),
+    "too few people for folds": (
+        lambda v: v["sizes"]["demo"]["world"].update(
+            labelled={"identities": 9, "images": 2},
+            test={"identities": 14, "images": 4, "distractors": 3},
+        ),
+        "sizes.demo.world.test.identities",
+        "11 people beside 3 distractors.*front, front_profile, young_old, wild, blurred .* 15 or more",
+    ),
+    "no end of pairs": (
+        lambda v: v["sizes"]["demo"]["world"]["test"].update(pairs=100_000_000),
+        "sizes.demo.world.test.pairs",
+        "a whole number from 1 to 10000",
+    ),
+    "a share that is no number": (
+        lambda v: v["worlds"]["home"]["race"].update(black=float("nan")),
+        "worlds.home.race.black",
+        "finite number.*from 0.* to 1",
+    ),
+    "test people who are trained on": (
+        lambda v: v["datasets"]["synthetic_train"].update(part="test"),
+        "datasets.synthetic_train.part",
+        "for benchmarks alone, but data.labelled names this .*`part: labelled`",
+    ),
+    "choices made on test people": (
+        lambda v: v["datasets"]["synthetic_validation"].update(part="test"),
+        "datasets.synthetic_validation.part",
+        "for benchmarks alone, but data.validation names this .*`part: validation`",
+    ),
+    "choices made on people who are trained on": (
+        lambda v: v["datasets"]["synthetic_validation"].update(part="labelled"),
+        "datasets.synthetic_validation.part",
+        "data.validation has the people of synthetic_train then, which is data.labelled .*`part: validation`",
+    ),
+    "unlabelled faces of labelled people": (
+        lambda v: v["datasets"]["synthetic_wild"].update(part="labelled"),
+        "datasets.synthetic_wild.part",
+        "data.unlabelled has the people of synthetic_train then, which is data.labelled .*`part: unlabelled`",
+    ),
+    "a benchmark of the people whom choices are made on": (
+        lambda v: (
+            v["datasets"].update(held={"source": "synthetic", "part": "validation"}),
+            Path("data/raw/held").mkdir(),
+            v["data"]["benchmarks"].append("held"),
+        ),
+        "datasets.held.part",
+        "has the people of synthetic_validation then, which is data.validation .*`part: test`",
+    ),
+    "people planted from another world": (
+        lambda v: v["datasets"]["synthetic_train"].update(planted_from="shifted"),
+        "datasets.synthetic_train.planted_from",
+        "'shifted': 20 people of synthetic_test .*world 'home' draws other faces .*`planted_from: home`",
+    ),
+    "a test of another world than who is planted": (
+        lambda v: v["datasets"]["synthetic_test"].update(world="shifted"),
+        "datasets.synthetic_train.planted_from",
+        "'home': 20 people of synthetic_test .*world 'shifted' .*`planted_from: shifted`",
+    ),
+    "people planted in the test": (
+        lambda v: v["datasets"]["synthetic_test"].update(planted_from="home"),
+        "datasets.synthetic_test",
+        "planted_from: nobody is planted in the part test",
     ),
     "more distractors than identities": (
         lambda v: v["sizes"]["demo"]["world"]["test"].update(distractors=1000),
@@ -604,10 +691,35 @@ def test_what_is_possible_is_not_refused(spoil):
     assert spoil(foreign) == {}
     assert spoil(lambda v: v["distill"]["student"].update(augment="wild", targets="live")) == {}
     assert spoil(lambda v: v["after"]["cluster"].append("alone")) == {}, "pooled features are clustered"
+    assert spoil(lambda v: v["after"]["evaluate"].append("landmark")) == {}
     assert spoil(lambda v: v["train"]["alone"].update(init="data/models/student")) == {}
     assert spoil(lambda v: headless(v, "fm", "unlabelled")) == {}
     assert spoil(lambda v: v["annotators"]["pose"].update(tilt=10.0)) == {}
     assert spoil(lambda v: v["datasets"]["synthetic_wild"].pop("terms")) == {}
+    test_in_other_light = {"source": "synthetic", "part": "test", "world": "dim"}
+
+    def worlds_that_agree(values):
+        values["worlds"]["dim"] = {"light": 0.5}
+        values["datasets"]["synthetic_test"]["world"] = "dim"
+        values["datasets"]["landmarks"] = values["datasets"]["synthetic_train"] | {"world": "shifted"}
+        values["datasets"]["landmarks"]["planted_from"] = "dim"
+        values["data"]["landmarked"] = values["data"]["clustered"] = "landmarks"
+
+    def two_tests(values):
+        values["worlds"]["dim"] = {"light": 0.5}
+        values["datasets"]["second"] = test_in_other_light
+        values["data"]["benchmarks"].append("second")
+
+    for name in ("landmarks", "second"):
+        Path("data/raw", name).mkdir()
+    assert spoil(worlds_that_agree) == {}
+    assert spoil(two_tests) == {}
+
+    def a_shifted_test(values):
+        values["datasets"]["synthetic_test"]["world"] = "shifted"
+        values["datasets"]["synthetic_train"]["planted_from"] = "shifted"
+
+    assert spoil(a_shifted_test) == {}
 
     def nothing_labelled(values):
         foreign(values, "fm", "only")

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from pipeline import plugin, runtime
-from pipeline.params import chains, data, disk, models, nets, rows, text
+from pipeline.params import chains, data, disk, models, nets, rows, text, worlds
 from pipeline.params.presets import against, presets
 from pipeline.params.problem import FILE, ParamsError, Problem, Tree
 from pipeline.params.schema import Schema
@@ -20,7 +20,7 @@ from pipeline.params.text import located
 
 __all__ = ["FILE", "ParamsError", "Problem", "Tree", "check", "located", "read", "require", "wrong"]
 Rule = Callable[[Tree], Iterator[Problem]]
-RULES: tuple[Rule, ...] = (*data.RULES, *models.RULES, *chains.RULES, *nets.RULES)
+RULES: tuple[Rule, ...] = (*data.RULES, *worlds.RULES, *models.RULES, *chains.RULES, *nets.RULES)
 
 
 def read(path: Path = FILE, changes: Mapping[str, Any] | None = None) -> tuple[Tree, list[Problem]]:

@@ -17,7 +17,7 @@ ROLES = ("labelled", "unlabelled", "landmarked", "validation", "clustered")
 
 def used(values: Tree) -> list[str]:
     """Datasets that a role names and that exist in the catalogue; not the empty one."""
-    found = [tree(values, "data").get(role) for role in ROLES] + _benchmarks(values)
+    found = [tree(values, "data").get(role) for role in ROLES] + benchmarks(values)
     known = tree(values, "datasets")
     return [
         n
@@ -26,7 +26,8 @@ def used(values: Tree) -> list[str]:
     ]
 
 
-def _benchmarks(values: Tree) -> list[str]:
+def benchmarks(values: Tree) -> list[str]:
+    """What `data.benchmarks` names."""
     found = tree(values, "data").get("benchmarks")
     return [name for name in found if isinstance(name, str)] if isinstance(found, list) else []
 
@@ -36,17 +37,17 @@ def roles(values: Tree) -> Iterator[Problem]:
     data, known = tree(values, "data"), tree(values, "datasets")
     for role in ROLES:
         yield from named(f"data.{role}", data.get(role), known, "dataset")
-    benchmarks = _benchmarks(values)
-    for name in benchmarks:
+    tested = benchmarks(values)
+    for name in tested:
         yield from named("data.benchmarks", name, known, "dataset")
         if name == EMPTY:
             yield Problem("data.benchmarks", f"{EMPTY!r} is no benchmark", "for no benchmark write []")
     trained = {data.get(role) for role in ("labelled", "unlabelled", "landmarked")} - {EMPTY, None}
-    for name in sorted(str(name) for name in trained & {data.get("validation"), *benchmarks}):
+    for name in sorted(str(name) for name in trained & {data.get("validation"), *tested}):
         yield Problem(
             "data", f"{name!r} is trained on and tested on", "give the test a dataset of other people"
         )
-    if data.get("validation") in benchmarks:
+    if data.get("validation") in tested:
         what = f"{data['validation']!r} is a benchmark too: choices would be made on the test"
         yield Problem("data.validation", what, "give validation a dataset of other people, or none")
     yield from named("size", values.get("size"), tree(values, "sizes"), "size")
@@ -76,18 +77,6 @@ def datasets(values: Tree) -> Iterator[Problem]:
             yield Problem(f"{path}.detector", what, "drop it, or choose a crop that it is needed for")
 
 
-def distractors(values: Tree) -> Iterator[Problem]:
-    """A world that is searched among distractors has some."""
-    size = values.get("size")
-    world = tree(values, "sizes", size, "world") if isinstance(size, str) else {}
-    if not world or tree(world, "test").get("distractors"):
-        return
-    for name in used(values):
-        if "distractors" in (tree(values, "datasets", name).get("protocols") or ()):
-            what = f"distractors, but sizes.{size}.world.test has no distractors"
-            yield Problem(f"datasets.{name}.protocols", what, "give their number there, or drop the protocol")
-
-
 def _detections(path: str, entry: Tree) -> Iterator[Problem]:
     """The `file` detector's file is the entry's, so that an edit of it is seen; nobody else reads one."""
     reads, given = entry.get("detector") == "file", entry.get("detections")
@@ -100,7 +89,7 @@ def _detections(path: str, entry: Tree) -> Iterator[Problem]:
 def several(values: Tree) -> Iterator[Problem]:
     """Which of several faces counts is asked of a detector that sees several; labels belong to one face."""
     data = tree(values, "data")
-    labelled = {data.get("labelled"), data.get("validation"), *_benchmarks(values)}
+    labelled = {data.get("labelled"), data.get("validation"), *benchmarks(values)}
     for name in used(values):
         entry, path = tree(values, "datasets", name), f"datasets.{name}.faces"
         if "faces" in entry and entry.get("detector", UNUSED) == UNUSED:
@@ -113,7 +102,7 @@ def several(values: Tree) -> Iterator[Problem]:
 def balanced(values: Tree) -> Iterator[Problem]:
     """A balanced set is made of datasets that are prepared before it, and read as one of its name."""
     data = tree(values, "data")
-    before = {data.get(role) for role in ROLES if role != "clustered"} | set(_benchmarks(values))
+    before = {data.get(role) for role in ROLES if role != "clustered"} | set(benchmarks(values))
     for name, entry in tree(values, "balanced").items():
         given = entry.get("of") if isinstance(entry, dict) else None
         for of in given if isinstance(given, list) else ():
@@ -191,4 +180,4 @@ def inside(values: Tree) -> Iterator[Problem]:
             yield Problem(f"overlap.within.{act}", what, f"write a number at {search}, or {act}: false")
 
 
-RULES = (roles, datasets, distractors, several, balanced, found_by_nobody, crop_sizes, rates, inside)
+RULES = (roles, datasets, several, balanced, found_by_nobody, crop_sizes, rates, inside)

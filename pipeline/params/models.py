@@ -18,6 +18,7 @@ from pipeline.params.problem import EMPTY, NONE, Problem, Tree, named, tree
 
 RESERVED = ("scout", "landmark", "none")
 MODELS = "data/models"
+LANDMARK = "landmark"  # the model of the stage of that name
 KINDS = ("train", "distill", "foreign")
 FAMILIES = (  # key of a model -> part of params.yaml whose names it takes
     ("conv", "convs"),
@@ -110,16 +111,31 @@ def after(values: Tree) -> Iterator[Problem]:
     """What comes after training is asked of models that can do it."""
     for key, names in tree(values, "after").items():
         for name in names if isinstance(names, list) else ():
-            yield from named(f"after.{key}", name, models(values), "model")
+            known = [*models(values), *([LANDMARK] if key == "evaluate" else [])]
+            yield from named(f"after.{key}", name, known, "model")
             entry = tree(values, "train", name) or tree(values, "distill", name)
             if key == "cluster" and name in models(values) and not entry:
                 what = f"{name!r} is a foreign model, which gives neither routing vectors nor maps"
                 yield Problem("after.cluster", what, "name models of train or distill")
     yield from _exports(values)
+    yield from _landmark(values)
     if tree(values, "after").get("cluster") and tree(values, "data").get("clustered") == EMPTY:
         yield Problem(
             "after.cluster", "data.clustered is none", "name a dataset there, or write `cluster: []`"
         )
+
+
+def _landmark(values: Tree) -> Iterator[Problem]:
+    """The landmark net is evaluated where it is there and a protocol says how."""
+    evaluated = tree(values, "after").get("evaluate")
+    if not isinstance(evaluated, list) or LANDMARK not in evaluated:
+        return
+    if tree(values, "data").get("landmarked") == EMPTY:
+        what = "data.landmarked is none, so that no landmark net is trained"
+        yield Problem("after.evaluate", what, f"name a dataset there, or take {LANDMARK} out here")
+    if "landmarks" not in tree(values, "protocols"):
+        what = f"{LANDMARK!r} is evaluated by the protocol landmarks, which is not there"
+        yield Problem("protocols", what, f"add `landmarks: {{}}`, or take {LANDMARK} out of after.evaluate")
 
 
 def _exports(values: Tree) -> Iterator[Problem]:

@@ -1,7 +1,8 @@
 """Invented people, photographed: one part of the synthetic world, drawn while it is read.
 
 Nothing is read from disk: params and the world's seed say everything. Labels are exact. The unlabelled
-part keeps its people to itself (identity and name are null).
+part keeps its people to itself (identity and name are null), but for its sample ids: they begin with who is
+on the image, for the report's truth about overlap alone.
 """
 
 from __future__ import annotations
@@ -18,19 +19,29 @@ from pipeline.plugin import suggest
 from pipeline.records import Sample
 from pipeline.sources import SourceError
 from pipeline.strict import Strict
-from pipeline.synthetic.kinds import NEGATIVES, PROTOCOLS, Negatives, Protocol
+from pipeline.synthetic.kinds import NEGATIVES, PAIRED, PROTOCOLS, TWINS, Negatives, Protocol
 from pipeline.synthetic.people import BenchmarkPeople
-from pipeline.synthetic.world import Part, Sizes, World
+from pipeline.synthetic.possible import FOLDS, TESTABLE, Lack, lacks
+from pipeline.synthetic.world import BenchmarkSize, Part, Sizes, World
+
+HOME = "home"
+FEW = 10  # couples of a fold: its negatives are of fewer
 
 
 class Params(Strict):
     """Which part of which world; of the test part, which protocols."""
 
     part: Part  # labelled, unlabelled, validation or test: other people in each
-    world: str = "home"  # a preset of `worlds`
-    planted_from: str = "home"  # the test part's world, whose people are planted in this part
+    world: str = HOME  # a preset of `worlds`
+    planted_from: str = HOME  # the test part's world, whose people are planted in this part
     protocols: list[Protocol] | None = None  # of the test part; by default every one
     negatives: list[Negatives] | None = None  # of pairs: any two people, or of one race and gender; both
+
+    @model_validator(mode="after")
+    def _planted_where_one_trains(self) -> Params:
+        if "planted_from" in self.model_fields_set and self.part not in ("labelled", "unlabelled"):
+            raise ValueError(f"planted_from: nobody is planted in the part {self.part}, leave it out")
+        return self
 
     @model_validator(mode="after")
     def _only_the_test_has_protocols(self) -> Params:
@@ -114,16 +125,41 @@ class Synthetic:
             "knobs": self.world.model_dump(),
             "identities": size.identities,
             "images_per_identity": size.images,
-            **(tested if self.part == "test" else {}),
+            **(tested | {"notes": list(self._doubts())} if self.part == "test" else {}),
         }
+
+    def _doubts(self) -> Iterator[str]:
+        """Lists that tell little."""
+        counts = self._couples("same_group")
+        some = [count for count in counts if count]
+        if some and (len(some) < FOLDS or min(some) < FEW):
+            yield (
+                f"lists of pairs with negatives of one group have {len(some)} of {FOLDS} folds, whose"
+                f" negatives are of {min(some)} to {max(some)} couples of people each: so few say little"
+            )
+
+    def _couples(self, negative: str) -> list[int]:
+        """Of each fold of the lists of pairs that have such negatives; none where there are no such lists."""
+        from pipeline.synthetic.protocols import couples
+
+        paired = self.protocols & {*PAIRED, *TWINS}
+        return couples(self._test, negative) if paired and negative in self.negatives else []
+
+    def unmatched(self) -> list[str]:
+        """Lists with negatives of one group that would be empty: people of one group do not meet in them."""
+        if self.part != "test" or "same_group" not in self.negatives:
+            return []
+        counts = self._couples("same_group")
+        none = {*PAIRED, *TWINS} if counts and sum(count > 0 for count in counts) < TESTABLE else set()
+        if len(set(self._test.groups.tolist())) == self.sizes.test.subjects:
+            none |= {"templates"}
+        return [f"{name}_same_group" for name in PROTOCOLS if name in none & self.protocols]
 
 
 def build(params: Params, raw: Path, settings: Mapping[str, Any]) -> Synthetic:
     """`settings` has `worlds`, `world_seed` and the chosen entry of `sizes`; `raw` is not read."""
     sizes = _sizes(settings["sizes"])
-    if "distractors" in (params.protocols or []) and not sizes.test.distractors:
-        raise SourceError("protocols has distractors, but test.distractors is 0 in the chosen size")
-    return Synthetic(
+    found = Synthetic(
         part=params.part,
         name=params.world,
         world=_world(settings["worlds"], params.world),
@@ -133,6 +169,33 @@ def build(params: Params, raw: Path, settings: Mapping[str, Any]) -> Synthetic:
         protocols=params.protocols or PROTOCOLS,
         negatives=params.negatives or NEGATIVES,
     )
+    if params.part == "test":
+        _refuse_empty(found, f"sizes.{next(iter(settings['sizes']))}.world.test")
+    return found
+
+
+def _refuse_empty(source: Synthetic, path: str) -> None:
+    """Raise before anything is drawn if a protocol would have no pair or probe."""
+    empty = [
+        f"{path}.{lack.knob}: {lack} - write {lack.right}, or leave them out of protocols"
+        for lack in lacks(source.sizes.test, source.protocols)
+    ]
+    if not empty and (lists := source.unmatched()):
+        people = f"{source.sizes.test.subjects} people, hardly two of whom are of one race and gender"
+        hint = "write more, or `negatives: [random]`"
+        empty = [f"{path}.identities: {people}: {', '.join(lists)} would be empty - {hint}"]
+    if empty:
+        raise SourceError("; ".join(empty))
+
+
+def lacking(size: Mapping[str, Any], protocols: Sequence[str] | None) -> list[Lack]:
+    """Knobs of `sizes.*.world.test` that leave `protocols` empty, by default any."""
+    return list(lacks(BenchmarkSize.model_validate(dict(size)), protocols or PROTOCOLS))
+
+
+def same_people(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
+    """Whether a person of one preset of `worlds` is the same person in the other."""
+    return World.model_validate(dict(one)).same_people(World.model_validate(dict(other)))
 
 
 def _world(worlds: Mapping[str, Any], name: str) -> World:

@@ -19,6 +19,7 @@ from torch import Tensor
 
 from pipeline.synthetic.compiled import Array, compiled
 from pipeline.synthetic.sampler import Photos
+from pipeline.synthetic.singly import singly
 
 DISTANCE = 75.0  # camera to head, cm
 CAMERA = np.float32(DISTANCE)
@@ -33,9 +34,7 @@ def rotation(
     yaw: Float[Tensor, "b"], pitch: Float[Tensor, "b"], roll: Float[Tensor, "b"]
 ) -> Float[Tensor, "b 3 3"]:
     """Of degrees: yaw positive to +x (image right), pitch to +y (up), roll clockwise in the image."""
-    cy, sy = torch.cos(yaw * math.pi / 180), torch.sin(yaw * math.pi / 180)
-    cp, sp = torch.cos(pitch * math.pi / 180), torch.sin(pitch * math.pi / 180)
-    cr, sr = torch.cos(roll * math.pi / 180), torch.sin(roll * math.pi / 180)
+    (cy, sy), (cp, sp), (cr, sr) = _cosine(yaw), _cosine(pitch), _cosine(roll)
     # Products are written out: a batched matrix product may round differently in another batch.
     rows = [
         torch.stack([cr * cy, sr * cp - cr * sy * sp, cr * sy * cp + sr * sp], 1),
@@ -43,6 +42,12 @@ def rotation(
         torch.stack([-sy, -cy * sp, cy * cp], 1),
     ]
     return torch.stack(rows, 1)
+
+
+def _cosine(degrees: Float[Tensor, "b"]) -> tuple[Float[Tensor, "b"], Float[Tensor, "b"]]:
+    """And the sine."""
+    radians = degrees * math.pi / 180
+    return singly(math.cos, radians), singly(math.sin, radians)
 
 
 def turn(
@@ -123,7 +128,7 @@ def frame(landmarks: Float[Tensor, "b 3 68"], photos: Photos, size: int) -> Fram
     scale = size / FRAME * photos.zoom
     projected = Frame(scale, torch.zeros(len(photos), 2)).pixels(landmarks)[:, :2]
     face = five(projected).mean(2)
-    roll = photos.roll * math.pi / 180
-    up = torch.stack([torch.sin(roll), -torch.cos(roll)], 1)
+    cosine, sine = _cosine(photos.roll)
+    up = torch.stack([sine, -cosine], 1)
     middle = face + up * (LIFT * scale)[:, None]
     return Frame(scale, size * (0.5 + photos.shift) - middle)

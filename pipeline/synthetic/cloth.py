@@ -12,6 +12,8 @@ from pipeline.synthetic.paint import Colour, Place, bump, rgb, step, times
 from pipeline.synthetic.rows import Row
 
 BEHIND_MASK = -9.6  # a face mask ends under the chin
+MASK_SIDE, EAR = 1.2, 1.55  # azimuth where its cloth ends, and where the loops around the ears do
+LOOPS = (-0.9, -5.6)  # their heights
 HIGHEST = -10.5  # clothes reach no higher
 METAL, PANE = (1.0, 0.85, 0.7), (0.045, 0.05, 0.06)
 
@@ -39,9 +41,12 @@ def clothes(place: Place, of: Row, line: float) -> Colour:
 
 
 @compiled
-def masked(x: float, y: float) -> bool:
-    """Where a face mask lies on the template."""
-    return BEHIND_MASK < y < -0.2 - 0.03 * x**2 + 0.6 * bump(x, 1.2)
+def masked(x: float, y: float, azimuth: float) -> bool:
+    """Where a face mask lies on the template: its cloth, and a loop to the ear above and below."""
+    around = abs(azimuth)
+    if around < MASK_SIDE:
+        return BEHIND_MASK < y < -0.2 - 0.03 * x**2 + 0.6 * bump(x, 1.2)
+    return around < EAR and (abs(y - LOOPS[0]) < 0.2 or abs(y - LOOPS[1]) < 0.2)
 
 
 @compiled

@@ -1,20 +1,28 @@
 """Loops over vertices, quads and pixels, compiled on their first use and kept beside the source.
 
 numba looks for changes in the file of a compiled function alone, though the function's code holds what it
-calls in other files. So all sources of this folder are part of what a kept piece is looked up by.
+calls in other files; and it writes its index before the code that this points to, under names that it uses
+again, so that a kill in between leaves old code for a new key. So the names of what is kept hold a digest
+of all sources of this folder. One process compiles, while the others wait and then load what it made.
 """
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
-from collections.abc import Callable
+import logging
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
 import numba
 import numpy.typing as npt
-from numba.core.caching import FunctionCache
+from numba.core.caching import FunctionCache, IndexDataCacheFile
+
+LOG = logging.getLogger(__name__)
 
 Array = npt.NDArray[Any]
 Function = TypeVar("Function", bound=Callable[..., Any])
@@ -24,19 +32,58 @@ def compiled(function: Function) -> Function:
     """`function` of numpy arrays and numbers as machine code: one thread, IEEE arithmetic as written."""
     options: dict[str, Any] = dict(fastmath=False, error_model="numpy", no_cfunc_wrapper=True)
     dispatcher: Any = numba.njit(**options)(function)
-    dispatcher._cache = _Cache(function)
+    dispatcher._cache = cache = _Cache(function)
+    compile_or_load = dispatcher.compile
+
+    def alone(signature: Any) -> Any:
+        with _alone(Path(cache.cache_path) / "compiled.lock"):
+            return compile_or_load(signature)
+
+    dispatcher.compile = alone
     return cast(Function, dispatcher)
 
 
 class _Cache(FunctionCache):
-    def _index_key(self, signature: Any, codegen: Any) -> tuple[Any, ...]:
-        return (*super()._index_key(signature, codegen), _sources())
+    def __init__(self, function: Callable[..., Any]) -> None:
+        super().__init__(function)
+        name = f"{self._impl.filename_base}-{_sources()}"
+        self._cache_file = IndexDataCacheFile(self._cache_path, name, _sources())
+
+    def load_overload(self, signature: Any, context: Any) -> Any:
+        found = super().load_overload(signature, context)
+        if found is None:
+            _tell()
+        return found
+
+
+_ONE = threading.RLock()
+_HELD = [0]  # functions that this process is compiling, one of them for the next
+
+
+@contextmanager
+def _alone(path: Path) -> Iterator[None]:
+    """No other process or thread compiles: each would take all of the time and memory for the same code."""
+    path.parent.mkdir(parents=True, exist_ok=True)  # who removes what is compiled may do so at any time
+    with _ONE, open(path, "a") as file:
+        if not _HELD[0]:
+            with suppress(OSError):  # a file system without locks
+                fcntl.flock(file.fileno(), fcntl.LOCK_EX)
+        _HELD[0] += 1
+        try:
+            yield
+        finally:
+            _HELD[0] -= 1
+
+
+@lru_cache(maxsize=1)
+def _tell() -> None:
+    LOG.info("compiling what draws faces, once a checkout: about half a minute of one core")
 
 
 @lru_cache(maxsize=1)
 def _sources() -> str:
-    """A digest of every source of this folder."""
-    found = hashlib.sha256()
+    """A digest of every source of this folder, and of the compiler."""
+    found = hashlib.sha256(numba.__version__.encode())
     for path in sorted(Path(__file__).parent.glob("*.py")):
         found.update(path.read_bytes())
-    return found.hexdigest()
+    return found.hexdigest()[:16]

@@ -5,6 +5,7 @@ Image by image in numpy and OpenCV, with the image's own generator. Images are (
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -20,6 +21,7 @@ BLOTCHES = ((2, 0.5), (5, 0.25), (14, 0.08))  # cells a side, strength
 THINGS = 3  # out of focus, behind the face
 CROP_SHARE = 2 / 3  # of the frame that a face crop takes
 BLUR_UNIT = 112  # blur is in pixels of a crop this large
+REACH = 3.0  # standard deviations that the kernel of a blur holds, each way
 DARK, LIGHT, DEEPEST = np.float32(0), np.float32(1), np.float32(255)
 GRAIN = 512  # places where a photograph's noise may start on the film, each way
 
@@ -126,7 +128,8 @@ def develop(
     picture = _tone(np.asarray(shrunk, np.float32), settings)
     sigma = settings.blur * size * CROP_SHARE / BLUR_UNIT
     if sigma > 0.1:
-        blurred = cv2.GaussianBlur(picture, (13, 13), sigma, borderType=cv2.BORDER_REPLICATE)
+        side = 2 * math.ceil(REACH * sigma) + 1
+        blurred = cv2.GaussianBlur(picture, (side, side), sigma, borderType=cv2.BORDER_REPLICATE)
         picture = np.asarray(blurred, np.float32)
     if settings.resolution < 0.99:
         few = max(12, round(size * settings.resolution))

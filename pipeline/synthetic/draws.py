@@ -59,10 +59,3 @@ class Draws:
         edges = (shares / shares.sum(1, keepdim=True)).cumsum(1)
         picked = (self.uniform()[:, None] >= edges).sum(1)
         return picked.clamp(max=shares.shape[1] - 1)
-
-    def noise(self, channels: int, height: int, width: int) -> Float[Tensor, "rows channels height width"]:
-        """Normal noise images, drawn after the columns."""
-        shape = (channels, height, width)
-        return torch.from_numpy(
-            np.stack([g.standard_normal(shape, dtype=np.float32) for g in self.generators])
-        )

@@ -12,7 +12,8 @@ photograph a person.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterator
+from itertools import chain, islice
 
 import numpy as np
 import pyarrow as pa
@@ -25,48 +26,45 @@ from pipeline.synthetic.seeds import seed_of
 from pipeline.synthetic.world import identity_id
 
 Entry = tuple[str, int, list[Photograph]]  # a template: its name, whose it is, what it is made of
-Search = tuple[str, str, str]  # protocol, role, template
+Row = tuple[object, ...]  # of a table
 SPLITS = 10
+AT_ONCE = 8_192  # rows that are put into a table together: bounds memory, changes nothing
 TESTED = 0.75  # share of the subjects in a split, as 4,249 of LFW's 5,749 people are
 
 
 def lists(people: BenchmarkPeople, negatives: Collection[str]) -> dict[str, pa.Table]:
     """`templates`, `template_pairs`, `searches` and `splits` of the protocols that have them."""
-    entries: list[Entry] = []
-    searches: list[Search] = []
-    for protocol, make in {"distractors": _distractors, "surveillance": _surveillance}.items():
-        if protocol in people.protocols:
-            made = make(people)
-            entries += [entry for _, entry in made]
-            searches += [(protocol, role, entry[0]) for role, entry in made]
-    pairs = records.LISTS["template_pairs"].empty_table()
-    if "templates" in people.protocols:
-        entries += _templates(people)
-        searches += _searches(people)
-        pairs = _pairs(people, negatives)
     found = {
-        "templates": _template_table(entries),
-        "template_pairs": pairs,
-        "searches": _table("searches", searches),
-        "splits": _table("splits", _splits(people) if "splits" in people.protocols else []),
+        "templates": _table("templates", _members(people)),
+        "template_pairs": _table("template_pairs", _pairs(people, negatives)),
+        "searches": _table("searches", _searches(people)),
+        "splits": _table("splits", _splits(people)),
     }
     return {name: table for name, table in found.items() if table.num_rows}
 
 
-def _template_table(entries: Iterable[Entry]) -> pa.Table:
-    rows = []
-    for name, index, photographs in entries:
+def _table(name: str, rows: Iterator[Row]) -> pa.Table:
+    """Put together in parts: a list of all rows would take ten times the memory of the table."""
+    schema, parts = records.LISTS[name], []
+    while part := list(islice(rows, AT_ONCE)):
+        columns = zip(*part, strict=True)
+        arrays = [pa.array(column, field.type) for column, field in zip(columns, schema, strict=True)]
+        parts.append(pa.table(arrays, schema))
+    return pa.concat_tables(parts).combine_chunks() if parts else schema.empty_table()
+
+
+def _searched(people: BenchmarkPeople) -> Iterator[tuple[str, str, Entry]]:
+    """Protocol, role and template of the searches that have templates of their own."""
+    for protocol, make in {"distractors": _distractors, "surveillance": _surveillance}.items():
+        if protocol in people.protocols:
+            yield from ((protocol, role, entry) for role, entry in make(people))
+
+
+def _members(people: BenchmarkPeople) -> Iterator[Row]:
+    """What every template is made of."""
+    for name, index, photographs in chain((entry for *_, entry in _searched(people)), _templates(people)):
         who = identity_id("test", index)
-        rows += [(name, who, f"{who}/{one.name}", f"{who}/{one.medium}") for one in photographs]
-    return _table("templates", rows)
-
-
-def _table(name: str, rows: Iterable[tuple[object, ...]]) -> pa.Table:
-    schema = records.LISTS[name]
-    columns = list(zip(*rows, strict=True)) or [()] * len(schema)
-    return pa.table(
-        [pa.array(column, field.type) for column, field in zip(columns, schema, strict=True)], schema
-    )
+        yield from ((name, who, f"{who}/{one.name}", f"{who}/{one.medium}") for one in photographs)
 
 
 def _name(index: int, template: str) -> str:
@@ -77,100 +75,87 @@ def _single(index: int, photograph: Photograph) -> Entry:
     return _name(index, photograph.name), index, [photograph]
 
 
-def _distractors(people: BenchmarkPeople) -> list[tuple[str, Entry]]:
+def _distractors(people: BenchmarkPeople) -> Iterator[tuple[str, Entry]]:
     """The first wild photograph of each subject, the others, and the one of each distractor."""
     wild = named("wild", people.size.images)
-    found = [
-        ("mated" if number else "gallery", _single(index, photograph))
-        for index in range(people.size.subjects)
-        for number, photograph in enumerate(wild)
-    ]
-    return found + [("distractor", _single(index, wild[0])) for index in people.with_role("distractor")]
+    for index in range(people.size.subjects):
+        for number, photograph in enumerate(wild):
+            yield "mated" if number else "gallery", _single(index, photograph)
+    yield from (("distractor", _single(index, wild[0])) for index in people.with_role("distractor"))
 
 
-def _surveillance(people: BenchmarkPeople) -> list[tuple[str, Entry]]:
+def _surveillance(people: BenchmarkPeople) -> Iterator[tuple[str, Entry]]:
     enrolled, searched = surveilled(people.size)
-    found: list[tuple[str, Entry]] = []
     for index in people.with_role("mated"):
-        found.append(("gallery", (_name(index, "surveillance_gallery"), index, enrolled)))
-        found += [("mated", _single(index, photograph)) for photograph in searched]
+        yield "gallery", (_name(index, "surveillance_gallery"), index, enrolled)
+        yield from (("mated", _single(index, photograph)) for photograph in searched)
     for index in people.with_role("unmated"):
-        found += [("unmated", _single(index, photograph)) for photograph in searched]
-    return found
+        yield from (("unmated", _single(index, photograph)) for photograph in searched)
 
 
-def _splits(people: BenchmarkPeople) -> list[tuple[str, int, str, str, str]]:
+def _splits(people: BenchmarkPeople) -> Iterator[Row]:
     """Rows of `records.SPLITS`; none where nobody has a mate or a stranger."""
     wild = named("wild", people.size.images)
     tested = round(TESTED * people.size.subjects)
-    found = []
-    for split in range(SPLITS if tested > 1 and len(wild) > 1 else 0):
+    possible = "splits" in people.protocols and tested > 1 and len(wild) > 1
+    for split in range(SPLITS if possible else 0):
         chosen = people.shuffled(f"split {split}")[:tested].tolist()
         enrolled = set(chosen[: max(1, tested // 3)])
         for index in sorted(chosen):
             who = identity_id("test", index)
             for number, one in enumerate(wild):
                 role = "probe" if number or index not in enrolled else "gallery"
-                found.append(("splits", split, role, who, f"{who}/{one.name}"))
-    return found
+                yield "splits", split, role, who, f"{who}/{one.name}"
 
 
-def _templates(people: BenchmarkPeople) -> list[Entry]:
+def _templates(people: BenchmarkPeople) -> Iterator[Entry]:
     made = templates(people.size)
-    return [
-        (_name(index, name), index, photographs)
-        for index in range(people.size.subjects)
-        for name, photographs in made.items()
-    ]
+    for index in range(people.size.subjects if "templates" in people.protocols else 0):
+        yield from ((_name(index, name), index, photographs) for name, photographs in made.items())
 
 
 def _probes(people: BenchmarkPeople) -> list[str]:
     return [f"probe_{number}" for number in range(people.size.probes)]
 
 
-def _searches(people: BenchmarkPeople) -> list[Search]:
-    """Both galleries; a probe is mated in the one that its person is in."""
+def _searches(people: BenchmarkPeople) -> Iterator[Row]:
+    """Protocol, role, template. Both galleries of templates; a probe is mated in the one of its person."""
+    yield from ((protocol, role, entry[0]) for protocol, role, entry in _searched(people))
     order = people.shuffled("templates").tolist()
-    found: list[Search] = []
-    for number in (1, 2):
+    for number in (1, 2) if "templates" in people.protocols else ():
         protocol, enrolled = f"templates_gallery_{number}", set(order[number - 1 :: 2])
-        found += [(protocol, "gallery", _name(index, "gallery")) for index in sorted(enrolled)]
-        found += [
-            (protocol, "mated" if index in enrolled else "unmated", _name(index, probe))
-            for index in range(people.size.subjects)
-            for probe in _probes(people)
-        ]
-    return found
+        yield from ((protocol, "gallery", _name(index, "gallery")) for index in sorted(enrolled))
+        for index in range(people.size.subjects):
+            role = "mated" if index in enrolled else "unmated"
+            yield from ((protocol, role, _name(index, probe)) for probe in _probes(people))
 
 
-def _pairs(people: BenchmarkPeople, negatives: Collection[str]) -> pa.Table:
+def _pairs(people: BenchmarkPeople, negatives: Collection[str]) -> Iterator[Row]:
     """Gallery templates against probe templates: every one of one person, some of two."""
     probes = _probes(people)
-    rows: list[tuple[str, int, str, str, bool]] = []
-    for negative in (name for name in SUFFIX if name in negatives):
+    chosen = negatives if "templates" in people.protocols else ()
+    for negative in (name for name in SUFFIX if name in chosen):
         protocol = f"templates{SUFFIX[negative]}"
         rng = np.random.default_rng(seed_of(people.world_seed, protocol))
-        same = [(index, index) for index in range(people.size.subjects)]
-        for couples, most in ((same, None), (_couples(people, negative, rng), people.size.impostors)):
-            made = [
+        same = ((index, index) for index in range(people.size.subjects))
+        two = _couples(people, negative, rng)
+        for couples, most in ((same, None), (two, people.size.impostors)):
+            rows = (
                 (protocol, 0, _name(a, "gallery"), _name(b, probe), a == b)
                 for a, b in couples
                 for probe in probes
-            ]
-            rows += made[:most]
-    return _table("template_pairs", rows)
+            )
+            yield from islice(rows, most)
 
 
-def _couples(people: BenchmarkPeople, negative: str, rng: np.random.Generator) -> list[tuple[int, int]]:
+def _couples(people: BenchmarkPeople, negative: str, rng: np.random.Generator) -> Iterator[tuple[int, int]]:
     """Ordered pairs of two people, as many as their probes may be paired."""
     groups = people.groups if negative == "same_group" else np.zeros(people.size.subjects, np.int64)
     crowds = [np.flatnonzero(groups == group) for group in np.unique(groups)]
     ends = np.cumsum([len(crowd) * (len(crowd) - 1) for crowd in crowds])
     count = min(-(-people.size.impostors // people.size.probes), int(ends[-1]))
-    if not count:
-        return []
-    places = np.sort(rng.choice(int(ends[-1]), count, replace=False))
-    return [_couple(crowds, ends, place) for place in places.tolist()]
+    places = np.sort(rng.choice(int(ends[-1]), count, replace=False)) if count else ends[:0]
+    return (_couple(crowds, ends, int(place)) for place in places)
 
 
 def _couple(crowds: list[Numbers], ends: Numbers, place: int) -> tuple[int, int]:

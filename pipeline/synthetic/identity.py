@@ -14,6 +14,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from pipeline.synthetic.draws import Draws
+from pipeline.synthetic.singly import product
 from pipeline.synthetic.styles import STYLES
 from pipeline.synthetic.world import World
 
@@ -194,7 +195,7 @@ def _shape(draws: Draws, modes: Sequence[str], race: Tensor, male: Tensor, sprea
             shifts[code, modes.index(name)] = value
     own = draws.normals(len(modes)) * (0.9 * spread)
     between = torch.linalg.qr(torch.cat([shifts - shifts.mean(0), sex_shape(modes)[None]])[1:].T).Q
-    own = own - TYPICAL * (own @ between) @ between.T
+    own = own - TYPICAL * product(product(own, between), between.T.contiguous())
     return own + shifts[race] + (2 * male - 1)[:, None] * sex_shape(modes)
 
 

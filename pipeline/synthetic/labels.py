@@ -32,8 +32,8 @@ def box(
 ) -> Float[Tensor, "b 4"]:
     """x, y, width, height around the face from hairline to chin, cut to the frame of `size` pixels."""
     everything = torch.cat([outline.transpose(1, 2) / supersampling - 0.5, points], 1)
-    low = everything.amin(1).clamp(0, size - 1)
-    high = everything.amax(1).clamp(0, size - 1)
+    low = everything.amin(1).clamp(-0.5, size - 0.5)
+    high = everything.amax(1).clamp(-0.5, size - 0.5)
     return torch.cat([low, high - low], 1)
 
 

@@ -17,6 +17,7 @@ from pipeline.synthetic.hair import Hair
 from pipeline.synthetic.identity import People
 from pipeline.synthetic.rows import Row, records
 from pipeline.synthetic.sampler import Photos
+from pipeline.synthetic.singly import powers
 
 CHILD, GROWN, AGED = 20.0, 15.0, (42.0, 27.0)  # years
 NOT_SHADED = ("race", "shape", "hairline", "styles", "expression")  # fields that no pixel reads
@@ -45,7 +46,7 @@ def of(
     people: People, photos: Photos, colour: Float[Tensor, "b 3"], opening: Float[Tensor, "b"], styles: int
 ) -> Looks:
     """Of every photograph; `colour` is that of young hair, `opening` of the mouth is in cm."""
-    child = ((CHILD - photos.age) / GROWN).clamp(0, 1.15) ** 0.6 * (1 + 0.1 * people.ageing[:, 0])
+    child = powers(((CHILD - photos.age) / GROWN).clamp(0, 1.15), 0.6) * (1 + 0.1 * people.ageing[:, 0])
     old = ((photos.age - AGED[0]) / AGED[1]).clamp(0, 1.35) * (1 + 0.12 * people.ageing[:, 1])
     old = old.clamp(min=0)
     grey = ((old - 0.2) * 2.2).clamp(0, 0.95)

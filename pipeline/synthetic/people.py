@@ -39,8 +39,7 @@ class BenchmarkPeople:
     def _enrolled(self) -> npt.NDArray[np.bool_]:
         """Of each subject: whether it is in the gallery of the open set."""
         rank = self.shuffled("gallery")
-        mated = min(max(1, round(self.size.mated * self.size.subjects)), self.size.subjects)
-        return rank.argsort() < mated
+        return rank.argsort() < self.size.enrolled
 
     def shuffled(self, purpose: str) -> Numbers:
         """The subjects in an order of their own for each purpose."""
@@ -52,16 +51,14 @@ class BenchmarkPeople:
             return "distractor"
         return "mated" if self._enrolled[index] else "unmated"
 
-    def with_role(self, role: Role) -> list[int]:
+    def with_role(self, role: Role) -> Sequence[int]:
         if role == "distractor":
-            return list(range(self.size.subjects, self.size.identities))
-        return np.flatnonzero(self._enrolled == (role == "mated")).tolist()
+            return range(self.size.subjects, self.size.identities)
+        found: list[int] = np.flatnonzero(self._enrolled == (role == "mated")).tolist()
+        return found
 
     def photographs(self, index: int) -> tuple[Photograph, ...]:
         return photographs(self.size, self.protocols, self.role(index))
-
-    def sample_ids(self, index: int, taken: Sequence[Photograph]) -> list[str]:
-        return [sample_id(index, photograph.name) for photograph in taken]
 
     @cached_property
     def groups(self) -> Numbers:

@@ -10,17 +10,18 @@ same-group list are dealt so that each has people of about three groups: else fe
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
-from itertools import combinations
+import math
+from collections.abc import Collection
 from typing import Any
 
 import numpy as np
 
+from pipeline.synthetic.couples import Couples
 from pipeline.synthetic.kinds import PAIRED, TWINS
 from pipeline.synthetic.people import BenchmarkPeople, Numbers, sample_id
+from pipeline.synthetic.possible import FOLDS, TESTABLE
 from pipeline.synthetic.seeds import seed_of
 
-FOLDS = 10
 GROUPS_A_FOLD = 3  # at about so many of them, people of a fold have a match, and folds are no single group
 SUFFIX = {"random": "", "same_group": "_same_group"}
 Row = dict[str, Any]
@@ -44,11 +45,17 @@ def pairs(people: BenchmarkPeople, negatives: Collection[str]) -> list[Row]:
                 for fold, members in enumerate(folds)
                 for pair in _fold(members, kinds, people.size.images, people.size.pairs, groups, rng)
             ]
-            if len({row["fold"] for row in made}) < 2:  # nobody else's threshold to test with
+            if len({row["fold"] for row in made}) < TESTABLE:  # nobody else's threshold to test with
                 continue
             rows += made if protocol in people.protocols else []
             rows += [_twin(row, protocol, twin) for twin in twins for row in made]
     return rows
+
+
+def couples(people: BenchmarkPeople, negative: str) -> list[int]:
+    """Of every fold of such lists: how many couples its negatives are drawn of."""
+    groups = people.groups if negative == "same_group" else None
+    return [len(_couples(members, groups)) for members in _folds(people, groups)]
 
 
 def _twin(row: Row, protocol: str, twin: str) -> Row:
@@ -57,17 +64,14 @@ def _twin(row: Row, protocol: str, twin: str) -> Row:
     return row | renamed | {"protocol": row["protocol"].replace(protocol, twin, 1)}
 
 
-def _folds(people: BenchmarkPeople, groups: Numbers | None) -> list[list[int]]:
+def _folds(people: BenchmarkPeople, groups: Numbers | None) -> list[Numbers]:
     """Subjects of each fold, no more than its pairs can be of."""
     order = people.shuffled("folds")
-    if groups is None:
-        folds = [order[fold::FOLDS].tolist() for fold in range(FOLDS)]
-    else:
-        folds = _by_group(order, groups)
+    folds = [order[fold::FOLDS] for fold in range(FOLDS)] if groups is None else _by_group(order, groups)
     return [members[: 2 * people.size.pairs] for members in folds]
 
 
-def _by_group(order: Numbers, groups: Numbers) -> list[list[int]]:
+def _by_group(order: Numbers, groups: Numbers) -> list[Numbers]:
     """People who belong together are dealt together, always to the smallest fold."""
     together = max(2, len(order) // FOLDS // GROUPS_A_FOLD)
     units: list[list[int]] = []
@@ -81,11 +85,11 @@ def _by_group(order: Numbers, groups: Numbers) -> list[list[int]]:
     folds: list[list[int]] = [[] for _ in range(FOLDS)]
     for unit in sorted(units, key=len, reverse=True):
         min(folds, key=len).extend(unit)
-    return folds
+    return [np.array(members, np.int64) for members in folds]
 
 
 def _fold(
-    members: Sequence[int],
+    members: Numbers,
     kinds: tuple[str, str],
     images: int,
     most: int,
@@ -94,29 +98,38 @@ def _fold(
 ) -> list[Row]:
     """As many pairs of one person as of two, drawn without replacement; none where either is impossible."""
     alike = kinds[0] == kinds[1]
-    own = [(i, j) for i in range(images) for j in range(images) if i < j or not alike]
-    couples = [(a, b) for a, b in combinations(members, 2) if groups is None or groups[a] == groups[b]]
+    twos = Couples(np.zeros(images, np.int64))  # photographs of one kind
+    couples = _couples(members, groups)
     ways = 1 if alike else 2  # either of two people may be the one of the first kind
-    genuine, impostor = (len(members), len(own)), (len(couples), ways, images, images)
-    count = min(most, int(np.prod(genuine)), int(np.prod(impostor)))
-    rows: list[Row] = []
-    for person, photographs in _drawn(rng, genuine, count):
-        i, j = own[photographs]
-        rows.append(_pair((members[person], kinds[0], i), (members[person], kinds[1], j)))
-    for couple, way, i, j in _drawn(rng, impostor, count):
-        first, second = couples[couple][::-1] if way else couples[couple]
-        rows.append(_pair((first, kinds[0], i), (second, kinds[1], j)))
-    return rows
+    genuine = len(members), len(twos) if alike else images * images
+    impostor = len(couples), ways, images, images
+    count = min(most, math.prod(genuine), math.prod(impostor))
+    person, photographs = _drawn(rng, genuine, count)
+    i, j = twos.at(photographs) if alike else np.divmod(photographs, images)
+    rows = _rows(kinds, members[person], i, members[person], j)
+    number, way, i, j = _drawn(rng, impostor, count)
+    first, second = couples.at(number)
+    one, other = np.where(way, second, first), np.where(way, first, second)
+    return rows + _rows(kinds, members[one], i, members[other], j)
 
 
-def _drawn(rng: np.random.Generator, shape: tuple[int, ...], count: int) -> list[list[int]]:
-    """`count` different places of an array of that shape."""
+def _couples(members: Numbers, groups: Numbers | None) -> Couples:
+    """Of two who may be each other's negatives."""
+    return Couples(np.zeros(len(members), np.int64) if groups is None else groups[members])
+
+
+def _drawn(rng: np.random.Generator, shape: tuple[int, ...], count: int) -> tuple[Numbers, ...]:
+    """Indices of `count` different places of an array of that shape."""
     if not count:
-        return []
-    flat = rng.choice(int(np.prod(shape)), count, replace=False)
-    return np.stack(np.unravel_index(flat, shape), 1).tolist()
+        return (np.zeros(0, np.int64),) * len(shape)
+    flat = rng.choice(math.prod(shape), count, replace=False)
+    return np.unravel_index(flat, shape)
 
 
-def _pair(first: tuple[int, str, int], second: tuple[int, str, int]) -> Row:
-    a, b = (sample_id(person, f"{kind}_{number}") for person, kind, number in (first, second))
-    return {"a": a, "b": b, "same": first[0] == second[0]}
+def _rows(kinds: tuple[str, str], one: Numbers, i: Numbers, other: Numbers, j: Numbers) -> list[Row]:
+    """Photograph `i` of people of the first kind, beside photograph `j` of people of the second kind."""
+    numbers = zip(one.tolist(), i.tolist(), other.tolist(), j.tolist(), strict=True)
+    return [
+        {"a": sample_id(a, f"{kinds[0]}_{i}"), "b": sample_id(b, f"{kinds[1]}_{j}"), "same": a == b}
+        for a, i, b, j in numbers
+    ]

@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
 
+import cv2
 import numpy as np
 import numpy.typing as npt
 import torch
@@ -71,13 +72,15 @@ def renderer(size: int) -> Renderer:
 @contextmanager
 def one_thread() -> Iterator[None]:
     """Pictures are too small to share, and work that is never shared never rounds differently."""
-    before = torch.get_num_threads()
+    before = torch.get_num_threads(), cv2.getNumThreads()
     torch.set_num_threads(1)
+    cv2.setNumThreads(1)
     try:
         with torch.inference_mode():
             yield
     finally:
-        torch.set_num_threads(before)
+        torch.set_num_threads(before[0])
+        cv2.setNumThreads(before[1])
 
 
 def _numbers(values: Float[Tensor, "b *any"]) -> list[list[float]]:
@@ -150,8 +153,9 @@ class Renderer:
     def _label(self, drawn: list[Drawn], pictures: list[tuple[Image, Mask]], looks: list[Look]) -> list[Shot]:
         spots = torch.stack([each.figure.spots for each in drawn])
         outline = torch.from_numpy(np.stack([each.figure.screen[:2, self.tables.outline] for each in drawn]))
-        points = labels.points68(spots, SUPERSAMPLING)
-        boxes = _numbers(labels.box(outline, points, SUPERSAMPLING, self.size))
+        finer = self.frame / self.size  # whole pixels, so not SUPERSAMPLING at every size
+        points = labels.points68(spots, finer)
+        boxes = _numbers(labels.box(outline, points, finer, self.size))
         five, all68 = _numbers(labels.points5(points)), _numbers(points)
         return [
             Shot(image, boxes[row], five[row], all68[row], self._visible(drawn[row], looks[row], hidden))

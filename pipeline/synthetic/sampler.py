@@ -6,6 +6,7 @@ Lengths of blur are pixels of a 112 px face crop; positions of the occluder are 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -14,6 +15,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from pipeline.synthetic.draws import Draws
+from pipeline.synthetic.singly import below, powers, singly
 from pipeline.synthetic.world import World
 
 MIMIC = dict(
@@ -94,9 +96,9 @@ def draw(
         style=draws.uniform(),
         hair=draws.normals(6),
         beard=draws.uniform(0.3, 1.0),
-        exposure=(draws.normal() * 0.18).exp() * world.light,
+        exposure=singly(math.exp, draws.normal() * 0.18) * world.light,
         saturation=draws.uniform(0.6, 1.25) * (1 - grey),
-        gamma=(draws.normal() * 0.15).exp(),
+        gamma=singly(math.exp, draws.normal() * 0.15),
         balance=1 + 0.04 * draws.normals(3),
         blur=(blurred * draws.uniform(0.5, 2.2)).clamp(min=world.blur_floor),
         resolution=torch.where(coarse > 0, draws.uniform(0.25, 0.7), 1.0),
@@ -120,7 +122,7 @@ def _age(draws: Draws, world: World, own_age: Tensor) -> Tensor:
     It is the rank of the photograph among all ages, so that the shares of the groups are kept.
     """
     spread = world.age_spread
-    rank = torch.special.ndtr((1 - spread) ** 0.5 * own_age + spread**0.5 * draws.normal())
+    rank = singly(below, (1 - spread) ** 0.5 * own_age + spread**0.5 * draws.normal())
     shares = torch.tensor([world.age[name] for name in AGES])
     above = shares.cumsum(0)
     group = (rank[:, None] >= above[:-1]).sum(1)
@@ -131,7 +133,7 @@ def _age(draws: Draws, world: World, own_age: Tensor) -> Tensor:
 
 def _expression(draws: Draws, modes: Sequence[str]) -> Tensor:
     weights = torch.zeros(len(draws), len(modes))
-    weights[:, modes.index("open")] = draws.chance(0.35) * draws.uniform() ** 1.5 * 2.4
+    weights[:, modes.index("open")] = draws.chance(0.35) * powers(draws.uniform(), 1.5) * 2.4
     weights[:, modes.index("close")] = 1.0
     for name, (probability, most) in MIMIC.items():
         weights[:, modes.index(name)] = draws.chance(probability) * draws.uniform(0, most)
@@ -182,7 +184,7 @@ def _muted(draws: Draws) -> Float[Tensor, "b 3"]:
 
 
 def clear(photos: Photos) -> Photos:
-    """The same photographs with nothing in the way and no blur: what a careful photographer keeps."""
+    """The same photographs without hat, mask, occluder and blur. Glasses, dark ones too, are kept on."""
     zero = torch.zeros(len(photos))
     return replace(
         photos,

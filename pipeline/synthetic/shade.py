@@ -135,7 +135,7 @@ def _head(place: Place, of: Row, noise: Row) -> tuple[Colour, float]:
         line = cloth.collar(place, of)
         if place.y < line:
             return cloth.clothes(place, of, line), 0.0
-    if of.mask > 0 and cloth.masked(place.x, place.y):
+    if of.mask > 0 and cloth.masked(place.x, place.y, place.azimuth):
         return cloth.mask(place, of), 0.05
     return _skin(place, of, noise)
 

@@ -60,6 +60,7 @@ def sheet(world: World, seed: int, rows: int, columns: int, factor: str | None, 
         people = cast.people.take(who)
         photos = sampler.draw(draws, world, draw.expression_names, people.wears_glasses, people.own_age)
         if factor:
+            draws = Draws([seed_of(seed, "sheet", row, 0)] * columns)  # one backdrop behind them all
             one = EVERY[row % len(EVERY)] if factor == "every" else factor
             photos = varied(photos, one, draw.expression_names)
         shots = draw.photograph(cast, who, photos, draws, world.hair_styles)

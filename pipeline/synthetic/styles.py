@@ -84,4 +84,3 @@ STYLES = (
         curly=True,
     ),
 )
-NAMES = tuple(style.name for style in STYLES)

@@ -132,8 +132,8 @@ def _outwards(mean: Tensor) -> Float[Tensor, "3 texels"]:
 
 def _masked(head: templates.Template) -> Bool[np.ndarray, "68"]:
     row, column = places.fixed(head).double().numpy()
-    x, y = (places.interpolated(grid, row, column) for grid in (head.x, head.y))
-    return np.array([cloth.masked(*place) for place in zip(x, y, strict=True)])
+    where = (places.interpolated(grid, row, column) for grid in (head.x, head.y, head.azimuth))
+    return np.array([cloth.masked(*place) for place in zip(*where, strict=True)])
 
 
 def _anchors(head: templates.Template) -> list[int]:

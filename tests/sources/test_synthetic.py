@@ -9,12 +9,14 @@ import pytest
 from pipeline import records
 from pipeline.geometry import aligned
 from pipeline.sources import SourceError, synthetic
+from pipeline.synthetic.world import Sizes, World
 
 WORLDS = {
     "home": {},
     "shifted": {"race": {"black": 1, "east_asian": 0, "indian": 0, "latino": 0, "white": 0}},
 }
 NOTHING = Path("no/such/place")
+ONE = {"identities": 1, "images": 1}
 
 
 def settings(worlds=WORLDS, world_seed=0, **parts):
@@ -25,6 +27,11 @@ def settings(worlds=WORLDS, world_seed=0, **parts):
         "test": {"identities": 20, "images": 1},
     }
     return {"worlds": worlds, "world_seed": world_seed, "sizes": {"smoke": {"world": sizes | parts}}}
+
+
+def sizes_of(**test):
+    (chosen,) = settings(labelled=ONE, unlabelled=ONE, test=test)["sizes"].values()
+    return Sizes.model_validate(chosen["world"])
 
 
 def build(part="labelled", world="home", protocols=None, negatives=None, **kwargs):
@@ -40,9 +47,10 @@ def test_every_part_yields_what_its_size_says():
     assert {part: len(build(part)) for part in counts} == counts
     assert build().pairs() == []
     assert build().lists() == {}
-    size = {"identities": 9, "images": 1, "distractors": 6, "probes": 1, "stills": 1, "frames": 1}
-    test = build("test", test=size)
-    assert sum(1 for _ in test.samples()) == len(test) == 6 + 3 * (6 + 3) + 2
+    size = {"identities": 9, "images": 2, "distractors": 6, "probes": 1, "stills": 1, "frames": 1}
+    chosen = ["templates", "distractors", "surveillance", "splits"]
+    test = build("test", protocols=chosen, negatives=["random"], test=size)
+    assert sum(1 for _ in test.samples()) == len(test) == 6 + 3 * (2 + 3) + 2 * 2 + 1
 
 
 def test_stretches_are_about_as_long_as_asked_and_hold_everyone():
@@ -80,10 +88,64 @@ def test_impossible_protocols_are_refused_by_name(chosen, named):
 
 
 def test_distractors_need_people_who_are_some():
-    with pytest.raises(SourceError, match=r"test.distractors is 0"):
-        build("test", protocols=["distractors"])
+    with pytest.raises(
+        SourceError, match=r"sizes.smoke.world.test.distractors: 0: distractors would be empty"
+    ):
+        build("test", protocols=["distractors"], test={"identities": 20, "images": 2})
     with pytest.raises(SourceError, match=r"sizes.smoke.world.test: .*distractors is 21.*20 identities"):
         build("test", test={"identities": 20, "images": 1, "distractors": 21})
+
+
+@pytest.mark.parametrize(
+    ("size", "told"),
+    [
+        (
+            {"images": 1},
+            r"test\.images: 1 photograph .*: front, wild, surveillance would be empty - write 2 or more",
+        ),
+        ({"identities": 15}, r"test\.identities: 11 people beside 4 .*front, wild .* write 16 or more"),
+        ({"mated": 0.99}, r"test\.mated: 0.99 of 20 people .*: surveillance would be empty"),
+    ],
+)
+def test_a_size_that_leaves_a_protocol_empty_is_refused(size, told):
+    usual = {"identities": 24, "images": 2, "distractors": 4}
+    chosen = ["front", "wild", "surveillance"]
+    assert len(build("test", protocols=chosen, negatives=["random"], test=usual)) > 0
+    with pytest.raises(SourceError, match=told):
+        build("test", protocols=chosen, negatives=["random"], test=usual | size)
+
+
+def test_lists_of_one_group_are_refused_where_nobody_of_a_group_meets():
+    """Against the lists themselves, made without asking."""
+    refused = 0
+    for seed in range(12):
+        test = {"identities": 2 + seed, "images": 2}
+        chosen = ["front", "templates"]
+        known = synthetic.Synthetic("test", "home", World(), World(), sizes_of(**test), seed, chosen)
+        pairs = known.lists()["template_pairs"].to_pandas()
+        made = {row["protocol"] for row in known.pairs()} | set(pairs[~pairs["same"]]["protocol"])
+        wanted = {"front_same_group", "templates_same_group"} - made
+        assert set(known.unmatched()) == wanted
+        if "templates_same_group" in wanted:
+            refused += 1
+            people = rf"test\.identities: {2 + seed} people, .*templates_same_group would be empty"
+            with pytest.raises(SourceError, match=people):
+                build("test", protocols=["templates"], test=test, world_seed=seed)
+    assert 0 < refused < 12
+
+
+def test_few_couples_of_one_group_are_told():
+    size = {"identities": 24, "images": 2}
+    (note,) = build("test", protocols=["front"], test=size).about()["notes"]
+    assert "of 10 folds" in note
+    assert build("test", protocols=["front"], negatives=["random"], test=size).about()["notes"] == []
+    assert "notes" not in build().about()
+
+
+@pytest.mark.parametrize("part", ["validation", "test"])
+def test_nobody_is_planted_where_nobody_trains(part):
+    with pytest.raises(ValueError, match=f"planted_from: nobody is planted in the part {part}"):
+        synthetic.Params(part=part, planted_from="home")
 
 
 def test_samples_fit_the_schema_and_read_the_same_twice(tmp_path):

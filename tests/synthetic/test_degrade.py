@@ -85,3 +85,19 @@ def test_an_occluder_covers_its_place_alone():
     assert not changed[:20].any()
     assert not changed[:, :15].any()
     assert 0.15 * 0.36 < changed.mean() < 0.25 * 0.4
+
+
+@pytest.mark.parametrize("size", [96, 168, 256, 512])
+@pytest.mark.parametrize("blur", [1.0, 2.2, 5.0])
+def test_blur_is_in_pixels_of_a_crop_however_large_the_photograph_is(size, blur):
+    """The spread of a white bar grows by sigma^2, sigma in pixels of a crop of 112."""
+    picture, wide = np.zeros((size, size, 3), np.float32), size // 8
+    picture[:, size // 2 : size // 2 + wide] = 1
+    same = dict(exposure=1.0, saturation=1.0, gamma=1.0, balance=np.ones(3, np.float32), noise=0.0)
+    settings = degrade.Settings(**same, blur=blur, resolution=1.0)
+    taken = degrade.develop(picture, size, settings, np.random.default_rng(0))
+    line, at = taken[0, :, 0].astype(float), np.arange(size)
+    middle = (line * at).sum() / line.sum()
+    spread = (line * (at - middle) ** 2).sum() / line.sum() - (wide**2 - 1) / 12
+    asked = blur * size * degrade.CROP_SHARE / degrade.BLUR_UNIT
+    assert abs(spread**0.5 / asked - 1) < 0.05

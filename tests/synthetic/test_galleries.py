@@ -1,5 +1,6 @@
 """Template sets, distractors, the open set and splits: true, disjoint, counted, of photographs taken."""
 
+import tracemalloc
 from collections import Counter
 
 import pandas as pd
@@ -180,6 +181,23 @@ def test_same_seed_same_tables_and_none_where_none_is_chosen(everyone, found):
     for name, table in tables(people(50, 4, distractors=14, stills=3, frames=2, mated=0.25)).items():
         pd.testing.assert_frame_equal(table, found[name])
     assert galleries.lists(people(50, 4, chosen=["front", "wild"]), BOTH) == {}
+
+
+def test_tables_are_made_in_parts_that_leave_no_trace(everyone, found, monkeypatch):
+    monkeypatch.setattr(galleries, "AT_ONCE", 7)
+    for name, table in galleries.lists(everyone, BOTH).items():
+        assert table.column(0).num_chunks == 1
+        pd.testing.assert_frame_equal(table.to_pandas(), found[name])
+
+
+def test_memory_is_not_that_of_a_list_of_all_rows():
+    everyone = people(50_000, 1, distractors=49_990, chosen=["distractors"])
+    tracemalloc.start()
+    made = galleries.lists(everyone, BOTH)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert made["searches"].num_rows == 50_000
+    assert peak < 10e6, "of Python's objects; a list of the rows has 40 MB"
 
 
 def test_many_distractors_cost_nothing_but_their_rows():

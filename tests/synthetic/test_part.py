@@ -81,12 +81,11 @@ def test_landmarks_lie_in_the_box_and_the_box_in_the_image(labelled):
         x, y, width, height = sample.box
         points = np.reshape(sample.points68, (-1, 2))
         inside = (points >= [x - 0.01, y - 0.01]) & (points <= [x + width + 0.01, y + height + 0.01])
-        assert inside.all(1).mean() > 0.9
         side = records.decode(sample.image).shape[0]
-        assert x >= 0
-        assert y >= 0
-        assert x + width <= side - 1 + 1e-3
-        assert y + height <= side - 1 + 1e-3
+        framed = ((points >= -0.5) & (points <= side - 0.5)).all(1)
+        assert inside[framed].all()
+        assert min(x, y) >= -0.5
+        assert max(x + width, y + height) <= side - 0.5 + 1e-3
         assert width * height > 0.15 * side * side
 
 
@@ -224,10 +223,10 @@ def test_a_blurred_twin_is_the_same_photograph_out_of_focus(twins):
         facts = [{k: v for k, v in vars(s).items() if k not in ("image", "sample_id")} for s in (sharp, soft)]
         assert facts[0] == facts[1]
         blurred = cv2.GaussianBlur(
-            records.decode(sharp.image).astype(np.float32), (13, 13), sigma, borderType=cv2.BORDER_REPLICATE
+            records.decode(sharp.image).astype(np.float32), (0, 0), sigma, borderType=cv2.BORDER_REPLICATE
         )
         difference = np.abs(blurred - records.decode(soft.image)).max()
-        assert difference <= 1.01, "but for rounding to whole numbers, twice"
+        assert difference <= 1.5, "but for rounding to whole numbers, twice, and the kernel's far ends"
     other = records.decode(twins["t000001/front_0"].image).astype(float)
     assert np.abs(other - records.decode(twins["t000000/front_0"].image)).mean() > 10
 

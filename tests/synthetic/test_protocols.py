@@ -1,5 +1,6 @@
 """Lists of pairs: folds of disjoint people, as many of one person as of two, no pair twice, true groups."""
 
+import tracemalloc
 from collections import Counter, defaultdict
 from itertools import combinations
 
@@ -181,6 +182,29 @@ def test_the_default_size_is_capped_and_many_people_cost_little():
     rows = protocols.pairs(many, ["random"])
     assert len(rows) == 2 * 10 * 200
     assert protocols.pairs(people(1, 1), BOTH) == []
+
+
+def test_memory_is_that_of_the_rows_and_not_of_all_couples():
+    many = people(10_000, 4, chosen=["wild"], pairs=500)  # folds of 1,000 people: 499,500 couples each
+    tracemalloc.start()
+    rows = protocols.pairs(many, ["random"])
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert len(rows) == 2 * 10 * 500
+    assert peak < 2000 * len(rows)
+
+
+def test_couples_are_counted_as_the_lists_have_them():
+    everyone = people(30, 2, chosen=["front"], pairs=1000)
+    for negative in BOTH:
+        found = defaultdict(set)
+        for row in protocols.pairs(everyone, [negative]):
+            if not row["same"]:
+                found[row["fold"]].add(frozenset((person(row["a"]), person(row["b"]))))
+        counts = protocols.couples(everyone, negative)
+        assert all(len(found[fold]) <= counts[fold] for fold in range(10))
+        assert {fold for fold in range(10) if counts[fold]} == {fold for fold in found if found[fold]}
+    assert protocols.couples(everyone, "random") == [3] * 10
 
 
 def test_staged_rows_obey_their_kind_whatever_their_neighbours():

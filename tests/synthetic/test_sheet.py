@@ -30,6 +30,13 @@ def test_every_factor_changes_the_picture(factor):
     assert (image[:, :40] != image[:, 40:]).any()
 
 
+def test_a_factor_that_is_held_leaves_the_picture_as_it_is(monkeypatch):
+    """Two columns differ by the factor alone: not in their backdrop, light or noise."""
+    monkeypatch.setitem(sheet.RANGES, "yaw", (20.0, 20.0))
+    image = sheet.sheet(World(size=40), 0, 1, 2, "yaw", landmarks=False)
+    assert (image[:, :40] == image[:, 40:]).all()
+
+
 def test_landmarks_are_drawn_on_an_enlarged_picture():
     assert sheet.sheet(World(size=40), 0, 1, 1, None, landmarks=True).shape == (80, 80, 3)
 

@@ -1,5 +1,6 @@
 """Worlds and sizes that can't be are refused by the name of the knob; planted people are truth."""
 
+import math
 from pathlib import Path
 
 import pytest
@@ -35,7 +36,16 @@ SMALL = {
         ({"race": dict.fromkeys(RACES, 0.0) | {"black": 1.5, "white": -0.5}}, "race"),
         ({"age": {"young": 0.5, "adult": 0.5, "old": 0.5}}, "age"),
         ({"blur": 1.2}, "blur"),
+        ({"race": dict.fromkeys(RACES, 0.2) | {"black": math.nan}}, "race.black"),
+        ({"age": {"young": math.nan, "adult": 0.5, "old": 0.5}}, "age.young"),
+        ({"age": {"young": True, "adult": 0.0, "old": 0.0}}, "age.young"),
+        ({"noise": math.inf}, "noise"),
+        ({"blur": True}, "blur"),
+        ({"blur": "1"}, "blur"),
+        ({"size": "96"}, "size"),
         ({"light": 0.0}, "light"),
+        ({"light": 1e-9}, "light"),
+        ({"shape_spread": 1.6}, "shape_spread"),
         ({"size": 16}, "size"),
         ({"male": 1.1}, "male"),
         ({"shape_spread": -0.1}, "shape_spread"),
@@ -60,6 +70,9 @@ def test_impossible_knobs_are_refused_by_name(knobs, named):
         ("test", {"distractors": 9}, "distractors is 9, but there are 5 identities"),
         ("test", {"distractors": 3}, "3 people are planted, but test has 2 identities that are no distract"),
         ("test", {"mated": 1.0}, "mated"),
+        ("test", {"mated": math.nan}, "mated"),
+        ("test", {"pairs": 100_000_000}, "pairs"),
+        ("test", {"images": True}, "images"),
         ("test", {"frames": 0}, "frames"),
         ("labelled", {"distractors": 1}, "labelled.distractors"),
         ("unlabelled", {"identities": 2_000_000}, "unlabelled.identities"),
@@ -91,6 +104,13 @@ def test_another_world_has_other_people():
     sizes = Sizes.model_validate(SMALL)
     assert person_seed(0, sizes, "test", 0) != person_seed(1, sizes, "test", 0)
     assert person_key(sizes, "labelled", 0) == ("labelled", 0)
+
+
+def test_a_world_has_the_people_of_another_but_for_the_knobs_of_people():
+    assert World().same_people(World(light=0.5, profiles=0.1, size=64))
+    assert not World().same_people(World(male=0.4))
+    assert not World().same_people(World(shape_spread=0.9))
+    assert not World().same_people(World(race=dict.fromkeys(RACES, 0.0) | {"indian": 1.0}))
 
 
 def test_names_are_never_shared():
