@@ -1,50 +1,35 @@
-"""Test one model on every benchmark, by every protocol of the params."""
+"""Test one model on every benchmark, by every protocol of the params that is meant for its kind."""
 
 from __future__ import annotations
 
 from pathlib import Path
 from typing import Any
 
-import pyarrow as pa
-
-from pipeline import files, model, plugin, records, stage
-from pipeline.evaluate import figures, summary, verification
+from pipeline import files, model, plugin, stage
+from pipeline.evaluate import summary, written
 from pipeline.evaluate.bench import ModelBench
+from pipeline.evaluate.pointed import LandmarkBench
 
 NOT_AUDITABLE = "overlap not auditable: nobody knows which people this model was trained on"
 
 
 def main(run: stage.Run) -> None:
     name, folder = str(run.item), Path("data/models") / str(run.item)
-    tested = model.load(folder)
-    onnx = folder / "model.onnx"
-    crops = Path("data/benchmarks/crop")
-    folders = {benchmark: crops / benchmark for benchmark in run.params["data"]["benchmarks"]}
-    described = {benchmark: Path("data/benchmarks/annotate") / benchmark for benchmark in folders}
-    bench = ModelBench(tested, folders, run.runtime, onnx if onnx.exists() else None, described)
-    metrics = about(tested.spec, bench)
+    spec, bench = opened(run, folder)
+    metrics = about(spec, bench)
     with files.writing_dir(run.prepared / "evaluate" / name) as out:
-        protocols = run.params["protocols"]
-        with run.progress(len(protocols), f"evaluate {name}") as progress:
-            for protocol, values in sorted(protocols.items()):
+        net = spec.kind == "landmark"
+        asked = {
+            key: one for key, one in run.params["protocols"].items() if (key == written.LANDMARKS) == net
+        }
+        with run.progress(len(asked), f"evaluate {name}") as progress:
+            for protocol, values in sorted(asked.items()):
                 module = plugin.load("protocols", protocol)
                 result = module.build(module.Params(**values)).evaluate(bench)
                 metrics[protocol] = result.metrics
                 run.side[protocol] = result.side
-                for table, frame in result.tables.items():
-                    rows = pa.Table.from_pandas(frame, preserve_index=False)
-                    records.write_parquet(out / f"{table}.parquet", rows.replace_schema_metadata())
-                if result.curves:
-                    files.write_json(out / f"{protocol}_roc.json", result.curves)
-                    figures.roc(result.curves, out / f"{protocol}_roc.png")
-                if result.cmc:
-                    files.write_json(out / f"{protocol}_cmc.json", result.cmc)
-                    figures.cmc(result.cmc, out / f"{protocol}_cmc.png")
-                if protocol == "fairness" and result.tables:
-                    figures.errors(result.metrics["benchmarks"], out / "errors.png")
+                written.write(out, protocol, result, bench.datasets)
                 progress.advance()
-                if protocol == "pairs" and result.tables:
-                    verification.draw(out, result.tables["scores"], result.curves, bench.datasets)
     run.metrics(metrics)
     run.say(summary.line(metrics))
     for picture in sorted((run.prepared / "evaluate" / name).iterdir()):
@@ -52,7 +37,19 @@ def main(run: stage.Run) -> None:
             run.figure(picture, f"evaluate/{picture.name}")
 
 
-def about(spec: model.ModelSpec, bench: ModelBench) -> dict[str, Any]:
+def opened(run: stage.Run, folder: Path) -> tuple[model.ModelSpec, ModelBench | LandmarkBench]:
+    """The model in a folder, and its bench."""
+    crops, described = Path("data/benchmarks/crop"), Path("data/benchmarks/annotate")
+    folders = {benchmark: crops / benchmark for benchmark in run.params["data"]["benchmarks"]}
+    known = {benchmark: described / benchmark for benchmark in folders}
+    if model.load_spec(folder).kind == "landmark":
+        spec, net = model.load_landmark(folder)
+        return spec, LandmarkBench(spec, net, folders, run.runtime, known)
+    tested, onnx = model.load(folder), folder / "model.onnx"
+    return tested.spec, ModelBench(tested, folders, run.runtime, onnx if onnx.exists() else None, known)
+
+
+def about(spec: model.ModelSpec, bench: ModelBench | LandmarkBench) -> dict[str, Any]:
     """What a reader must know of the model to judge its numbers."""
     crops = {name: data.about.get("crop") for name, data in bench.datasets.items()}
     facts: dict[str, Any] = {
@@ -63,6 +60,8 @@ def about(spec: model.ModelSpec, bench: ModelBench) -> dict[str, Any]:
     }
     facts |= {"checkpoint": "as published" if spec.kind == "foreign" else "last epoch", "epochs": spec.epochs}
     facts |= {"size": spec.size, "crop": crops, "auditable": spec.auditable}
+    blur = {name: data.about["blur"] for name, data in bench.datasets.items() if data.about.get("blur")}
+    facts |= {"blur": blur} if blur else {}
     return facts if spec.auditable else {**facts, "audit": NOT_AUDITABLE}
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from pipeline import model, stage
 from pipeline.evaluate.landmarks import nme, told
+from pipeline.evaluate.points import predict
 from pipeline.landmarks import LandmarkNet
 from pipeline.train import assemble, epochs_of, heatmaps, outcome, schedule
 from pipeline.train.checkpoint import seed_all
@@ -67,7 +68,7 @@ def validator(
     truth, box = faces.points("points68"), faces.points("box").reshape(-1, 4)
 
     def measure(_: int) -> Mapping[str, float]:
-        return told(nme(heatmaps.predict(net, faces, spec, run.runtime.device), truth, box))
+        return told(nme(predict(net, faces, spec, run.runtime.device), truth, box))
 
     return measure if len(faces) else None
 

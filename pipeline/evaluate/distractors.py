@@ -20,7 +20,7 @@ import numpy.typing as npt
 from jaxtyping import Float
 
 from pipeline.evaluate.identify import mates
-from pipeline.evaluate.streaming import StreamingRoc
+from pipeline.evaluate.streaming import HighestRows, StreamingRoc
 from pipeline.evaluate.vectors import cosine, normalise
 
 BYTES = 16 * 2**20  # of scores of a block
@@ -84,11 +84,13 @@ def megaface(
     sizes: Sequence[int],
     ranks: Sequence[int] = (1, 10),
     fars: Sequence[float] = (1e-6,),
+    kept: int = 0,
 ) -> dict[str, Any]:
     """CMC at each number of distractors, and TAR at each FAR with as many as the largest of them.
 
     `rank` is that of every pair (i, j) = (`probe`, `mate`) among all of them, `ranks` at each number of them;
-    max(ranks) + 1: that or more.
+    max(ranks) + 1: that or more. With `kept` the `impostors` are so many of the highest scores of probes with
+    distractors, and the probe of each.
     """
     sizes, depth = sorted(sizes), max(ranks)
     unit = normalise(probes)
@@ -100,16 +102,20 @@ def megaface(
     sought, roc = Sought(len(unit), depth), _roc(max(fars, default=0.0), len(unit) * sizes[-1])
     roc.genuine.keep = roc.genuine.highest.keep = len(genuine)
     roc.genuine.add(genuine[probe < mate])
+    highest = HighestRows(kept) if kept else None
     cmc: dict[int, dict[int, float]] = {}
     rank, every = np.ones(len(probe), np.int64), dict[int, npt.NDArray[np.int64]]()
     for seen, scores in _scores(unit, distractors, sizes):
         sought.add(scores)
         roc.impostors.add(scores)
+        if highest is not None:
+            highest.add(scores)
         if seen in sizes:
             rank = every[seen] = sought.ranks(probe, genuine.astype(np.float64) - TIED)
             cmc[seen] = {int(k): float((rank <= k).mean()) for k in ranks}
     tars = [roc.tar_at_far(far) for far in fars]
     told = {"cmc": cmc, "tar_at_far": tars, "pairs": len(probe), "probes": len(unit)}
+    told |= {} if highest is None else {"impostors": highest.found}
     return {**told, "probe": probe, "mate": mate, "score": genuine, "rank": rank, "ranks": every}
 
 

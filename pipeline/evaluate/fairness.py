@@ -121,6 +121,25 @@ def cross_matches(
     return pd.DataFrame(rate, index, index), pd.DataFrame(counts, index, index)
 
 
+def bins(values: Float[np.ndarray, " n"], edges: Sequence[float]) -> dict[str, Bool[np.ndarray, " n"]]:
+    """Which values are in each bin, "0..15" and so on: low <= value < high, the last one its upper end too.
+
+    `unknown` is of those that are NaN, `outside` of those beyond the edges; both only where there are some.
+    """
+    ends = np.asarray(edges, np.float64)
+    if len(ends) < 2 or not (np.diff(ends) > 0).all():
+        raise ValueError(f"edges {list(edges)}: two or more, rising")
+    values = np.asarray(values, np.float64)
+    place = np.searchsorted(ends, values, "right") - 1
+    place[values == ends[-1]] = len(ends) - 2
+    inside = (place >= 0) & (place < len(ends) - 1)
+    groups = {
+        f"{low:g}..{high:g}": inside & (place == number) for number, (low, high) in enumerate(pairwise(ends))
+    }
+    rest = {"outside": ~inside & ~np.isnan(values), "unknown": np.isnan(values)}
+    return groups | {name: mask for name, mask in rest.items() if mask.any()}
+
+
 def by_bins(
     scores: Float[np.ndarray, " pairs"],
     same: Bool[np.ndarray, " pairs"],
@@ -134,21 +153,9 @@ def by_bins(
     """Rates over a quantity of pairs (difference of yaw in degrees, age gap in years, sharpness as the
     variance of the Laplacian).
 
-    A bin holds low <= value < high, the last one its upper end too; the row `unknown` is of pairs without a
-    value (NaN), `outside` of those beyond the edges. Both are there only if they have pairs.
+    A row a bin of `bins`.
     """
-    ends = np.asarray(edges, np.float64)
-    if len(ends) < 2 or not (np.diff(ends) > 0).all():
-        raise ValueError(f"edges {list(edges)}: two or more, rising")
-    values = np.asarray(values, np.float64)
-    place = np.searchsorted(ends, values, "right") - 1
-    place[values == ends[-1]] = len(ends) - 2
-    inside = (place >= 0) & (place < len(ends) - 1)
-    groups = {
-        f"{low:g}..{high:g}": inside & (place == number) for number, (low, high) in enumerate(pairwise(ends))
-    }
-    rest = {"outside": ~inside & ~np.isnan(values), "unknown": np.isnan(values)}
-    groups |= {name: mask for name, mask in rest.items() if mask.any()}
+    groups = bins(values, edges)
     return _rates(scores, same, groups, threshold, people, draws, seed).rename_axis("bin")
 
 
@@ -182,6 +189,7 @@ def measured(
         found[name] = {"cohorts": told(table), **{rate: _apart(table, rate) for rate in ("fmr", "fnmr")}}
         crossed.append(_crossed(name, *cross_matches(scores, same, a, b, threshold)))
     numbers = {"far": far, "threshold": threshold, "pairs": len(scores), "attributes": found}
+    numbers["supported"] = chosen["supported"]  # False: fewer than ten false accepts set the threshold
     for name, (values, edges) in quantities(first, second, yaw_edges, age_edges).items():
         numbers[name] = told(by_bins(scores, same, values, edges, threshold, people, draws, seed))
     return numbers, pd.concat(crossed, ignore_index=True)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import cv2
 import numpy as np
 import numpy.typing as npt
+import pandas as pd
 
 from pipeline import files
 from pipeline.records import Dataset, Image, encode
@@ -100,6 +101,24 @@ def errors(benchmarks: Mapping[str, Mapping[str, Any]], path: Path) -> None:
             axes.set_xticks(range(len(bins)), list(bins), rotation=35, ha="right", fontsize=7)
             axes.set(xlabel=words, ylabel="FNMR", ylim=(0, None), title=benchmark)
             axes.grid(alpha=0.3)
+    write(figure, path)
+
+
+def cumulative(errors: pd.DataFrame, normalisers: Sequence[str], limit: float, path: Path) -> None:
+    """Share of faces over their landmark error up to `limit` (CED): a panel a benchmark, a line a normaliser.
+
+    `errors`: a row a face, its `benchmark`, an error by each of `normalisers` or NaN.
+    """
+    groups = list(errors.groupby("benchmark", sort=False))
+    figure, panels = grid(1, max(1, len(groups)), 5.0, 4.0)
+    for axes, (benchmark, rows) in zip(panels[0], groups, strict=False):
+        for name in (one for one in normalisers if one in rows):
+            values = np.sort(rows[name].dropna().to_numpy(float))
+            share = np.arange(1, len(values) + 1) / max(1, len(values))
+            axes.plot(100 * np.append(0, values), np.append(0, share), label=name, drawstyle="steps-post")
+        axes.set(xlim=(0, 100 * limit), ylim=(0, 1.01), xlabel="NME, %", ylabel="faces", title=benchmark)
+        axes.grid(alpha=0.3)
+        axes.legend(loc="lower right")
     write(figure, path)
 
 

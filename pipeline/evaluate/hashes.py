@@ -7,9 +7,9 @@ DCT-II. 64 bits, the first coefficient among them, as the released pHash program
 https://www.phash.org/docs/pubs/thesis_zauner.pdf). The mirror image has c(u, v) (-1)^v, exactly. Half of all
 bits are set, so that distances are even, but for ties. An image whose coefficients are mostly one, such as a
 blank one or a plain gradient, would have bits of rounding alone: it has the hash 0, which is near nothing.
-Of aligned faces of 112 px, JPEG at quality 30, half the size,
-blur of 2 px and other brightness move 4 bits at most, a shift of 2 px 8 bits in 97 %; two photographs are
-as near in 3 of 100,000 pairs: something else has to confirm a pair.
+Of aligned faces of 112 px, JPEG at quality 30, half the size, blur of 2 px and other brightness move 4 bits
+at most, a shift of 2 % moves 8 at most in 90 % (`benchmarks/copies.py`). Other photographs may be as near:
+something else has to confirm a pair.
 """
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
 """What is told of searches beside their numbers: intervals over people, draws for paired tests, CMC curves.
 
 A measure's name is the same here, in the report and in `compare`: "rank 1", "TPIR20 at FPIR 0.1", "rank 1
-among 10,000 distractors". A number that could not be told has neither interval nor draws.
+among 10,000 distractors", "TAR at FAR 0.01 in the gallery". A number that could not be told has neither
+interval nor draws.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ import numpy.typing as npt
 import pandas as pd
 from jaxtyping import Float
 
-from pipeline.evaluate import identify, resampled
+from pipeline.evaluate import identify, intervals, resampled
 from pipeline.evaluate.resampled import Draws, People
 from pipeline.protocols import Asked
 
@@ -97,7 +98,8 @@ def distractors(
 ) -> tuple[Curve, pd.DataFrame]:
     """(rank 1 over the number of distractors, draws); adds `rows`, a row a number of distractors, to `found`.
 
-    A pair of faces weighs as much as their person; distractors are not drawn.
+    A pair of faces weighs as much as their person; distractors are not drawn. With `impostors` in `found`
+    TARs have intervals, too: of all probes, of which some may have no mate.
     """
     sizes = list(found["cmc"])
     rows = [{"distractors": n, **{f"rank_{k}": v for k, v in found["cmc"][n].items()}} for n in sizes]
@@ -115,4 +117,39 @@ def distractors(
         for k, one in zip(ranks, sampled, strict=True):
             table.add(f"rank {k} among {n:,} distractors", found["cmc"][n][k], one)
         lowest.append(sampled[list(ranks).index(min(ranks))])
-    return curve(sizes, first, np.stack(lowest)), table.table()
+    tables = [table.table()]
+    if "impostors" in found:
+        probes = people_of([people], draws, seed) or everyone
+        tars = Draws(probes)
+        where = f" among {sizes[-1]:,} distractors"
+        add_tars(found["tar_at_far"], _probed(found, probes.number(people), sizes[-1]), probes, tars, where)
+        tables.append(tars.table())
+    return curve(sizes, first, np.stack(lowest)), pd.concat(tables, ignore_index=True)
+
+
+def _probed(found: dict[str, Any], person: npt.NDArray[np.int64], distractors: int) -> resampled.Probed:
+    """Pairs of two probes once each, and those of every probe with every distractor."""
+    once = found["probe"] < found["mate"]
+    scores, rows = found["impostors"]
+    count = np.bincount(person) * distractors
+    whole = len(scores) == len(person) * distractors
+    own = person[found["probe"][once]]
+    return resampled.Probed(found["score"][once], own, scores, person[rows], count, whole)
+
+
+def add_tars(
+    rows: Sequence[dict[str, Any]], pairs: resampled.Probed, people: People, draws: Draws, where: str
+) -> None:
+    """Adds intervals to TARs at FARs of probes, and their draws; `where` ends a measure's name.
+
+    A FAR that no TAR could be told at, or for which too many impostors would be looked at, has none.
+    """
+    measurable = [row["far"] for row in rows if row["tar"] is not None]
+    fars = resampled.reach(measurable, int(pairs.count.sum()))
+    sampled = dict(zip(fars, resampled.tar(pairs, fars, people), strict=True))
+    for row in rows:
+        found = sampled.get(row["far"])
+        low, high = (None if found is None else intervals.interval(found)) or (None, None)
+        row |= {"low": low, "high": high}
+        if found is not None:
+            draws.add(f"TAR at FAR {row['far']:g}{where}", row["tar"], found, row["supported"])

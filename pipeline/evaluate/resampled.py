@@ -4,6 +4,7 @@
     CMC(k)          weight of mated probes of rank <= k, by that of all mated ones
     TPIR at FPIR x  weight of mates found at >= t by that of mated probes, t chosen anew: the non-mated probes
                     at >= t weigh at most the share x of all of them
+    TAR at FAR x    of probes with gallery entries or distractors: a pair weighs the w of its probe's person
     BLUFR           mean - standard deviation over splits, one draw of people for all splits; two faces of
                     people i and j weigh w_i w_j, of one person w_i, as in `pipeline.evaluate.intervals`;
                     draws shifted by what was measured less their mean (see `centred`)
@@ -131,14 +132,36 @@ class Compared:
         return Compared(*kept, self.faces, self.whole)
 
 
-def tar(pairs: Compared, fars: Sequence[float], people: People) -> Float[np.ndarray, "fars draws"]:
-    """TAR at each FAR over all pairs in each draw."""
+@dataclass(frozen=True)
+class Probed:
+    """Probes with entries that are not drawn: genuine scores and the highest impostors, each with whose its
+    probe is, and how many impostor pairs the probes of each person have."""
+
+    genuine: npt.NDArray[np.float32]
+    person: npt.NDArray[np.int64]
+    impostors: npt.NDArray[np.float32]
+    a: npt.NDArray[np.int64]
+    count: npt.NDArray[np.int64]
+    whole: bool  # whether these are all impostors
+
+    def falling(self) -> Probed:
+        first, second = (np.argsort(-scores, kind="stable") for scores in (self.genuine, self.impostors))
+        kept = self.genuine[first], self.person[first], self.impostors[second], self.a[second]
+        return Probed(*kept, self.count, self.whole)
+
+
+def reach(fars: Sequence[float], impostors: int) -> list[float]:
+    """Those FARs for which few enough impostors are looked at."""
+    return [far for far in fars if intervals.highest(far, impostors) <= MOST]
+
+
+def tar(pairs: Compared | Probed, fars: Sequence[float], people: People) -> Float[np.ndarray, "fars draws"]:
+    """TAR at each FAR in each draw, over all pairs of faces, or of probes with entries that stay."""
     pairs, answer = pairs.falling(), []
     for drawn in people.weights(len(pairs.genuine) + len(pairs.impostors)):
         mine = drawn[:, pairs.person]
-        before = np.cumsum(drawn[:, pairs.a] * drawn[:, pairs.b], 1)
-        faces = drawn * pairs.faces
-        total = (faces.sum(1) ** 2 - (faces**2).sum(1)) // 2  # weight of all impostor pairs
+        weight, total = _impostors(pairs, drawn)
+        before = np.cumsum(weight, 1)
         rows = []
         for far in fars:
             allowed = far * total + 1e-9
@@ -146,6 +169,16 @@ def tar(pairs: Compared, fars: Sequence[float], people: People) -> Float[np.ndar
             rows.append(shares(passed, mine.sum(1), total))
         answer.append(np.stack(rows) if rows else np.zeros((0, len(drawn))))
     return np.concatenate(answer, 1)
+
+
+def _impostors(
+    pairs: Compared | Probed, drawn: npt.NDArray[np.int64]
+) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+    """(weights of the impostor pairs that are looked at, of all of them) in each draw."""
+    if isinstance(pairs, Probed):
+        return drawn[:, pairs.a], drawn @ pairs.count
+    faces = drawn * pairs.faces
+    return drawn[:, pairs.a] * drawn[:, pairs.b], (faces.sum(1) ** 2 - (faces**2).sum(1)) // 2
 
 
 def mean_minus_std(

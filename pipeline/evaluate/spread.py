@@ -45,7 +45,7 @@ class Splits:
         """A split: its test faces with whose they are, their ROC, its open set with whose the probes are."""
         if self.people is None:
             return
-        within = reach(self.fars, state.impostors.count)
+        within = resampled.reach(self.fars, state.impostors.count)
         drawn = np.full((len(self.fars), self.people.draws), np.nan)
         if within:
             pairs = compared(unit, names, state, max(within), self.people)
@@ -78,11 +78,6 @@ def of(
     names: npt.NDArray[Any], fars: Sequence[float], fpirs: Sequence[float], rank: int, draws: int, seed: int
 ) -> Splits:
     return Splits(reported.people_of([names], draws, seed), list(fars), list(fpirs), rank)
-
-
-def reach(fars: Sequence[float], impostors: int) -> list[float]:
-    """Those FARs for which few enough are."""
-    return [far for far in fars if intervals.highest(far, impostors) <= resampled.MOST]
 
 
 def compared(

@@ -67,6 +67,41 @@ class Highest:
         return self._parts[0]
 
 
+class HighestRows:
+    """The `keep` highest scores of rows with columns, as blocks of them pass, and the row of each."""
+
+    def __init__(self, keep: int) -> None:
+        if keep < 1:
+            raise ValueError(f"keep {keep}: at least one score")
+        self.keep, self.floor = keep, -np.inf
+        self._parts = [(np.zeros(0, np.float32), np.zeros(0, np.int32))]
+        self._held = 0
+
+    def add(self, scores: Float[np.ndarray, "rows columns"], first: int = 0) -> None:
+        """A block that begins with row `first`; -infinity is no score."""
+        chosen = np.flatnonzero(scores > self.floor)
+        if len(chosen):
+            rows = (chosen // scores.shape[1] + first).astype(np.int32)
+            self._parts.append((scores.reshape(-1)[chosen].astype(np.float32, copy=False), rows))
+            self._held += len(chosen)
+        if self._held > 2 * self.keep:
+            self._shrink()
+
+    def _shrink(self) -> None:
+        scores, rows = (np.concatenate(each) for each in zip(*self._parts, strict=True))
+        if len(scores) > self.keep:
+            best = np.argpartition(scores, len(scores) - self.keep)[-self.keep :]
+            scores, rows = scores[best], rows[best]
+            self.floor = float(scores.min())
+        self._parts, self._held = [(scores, rows)], len(scores)
+
+    @property
+    def found(self) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.int32]]:
+        """(scores, rows), in no order."""
+        self._shrink()
+        return self._parts[0]
+
+
 @dataclass
 class Scores:
     """Scores of one kind as they stream by."""

@@ -50,7 +50,7 @@ def line(metrics: dict[str, Any]) -> str:
 
 
 def numbers(metrics: dict[str, Any]) -> Iterator[Number]:
-    """Accuracies of lists of pairs and of templates, then first ranks."""
+    """Accuracies of lists of pairs and of templates, first ranks, top 1, landmark errors."""
     benchmarks = metrics.get("pairs", {}).get("benchmarks", {})
     for benchmark, protocols in benchmarks.items():
         for protocol, values in protocols.items():
@@ -64,6 +64,18 @@ def numbers(metrics: dict[str, Any]) -> Iterator[Number]:
     for benchmark, found in metrics.get("classification", {}).get("benchmarks", {}).items():
         for top in found.get("top", [])[:1]:
             yield Number(f"{benchmark}_top_{top['k']}", top["share"], top["low"], top["high"])
+    yield from landmark_errors(metrics)
+
+
+def landmark_errors(metrics: dict[str, Any]) -> Iterator[Number]:
+    """NME of each benchmark by the first of the normalisers."""
+    measured = metrics.get("landmarks", {})
+    for benchmark, found in measured.get("benchmarks", {}).items():
+        known = found.get("normalisers", {})
+        for name in [one for one in measured["settings"]["normalisers"] if one in known][:1]:
+            nme = known[name]["nme"]
+            if nme["value"] is not None:
+                yield Number(f"{benchmark}_nme_{name}", nme["value"], nme["low"], nme["high"])
 
 
 def first_ranks(metrics: dict[str, Any]) -> Iterator[Number]:

@@ -15,7 +15,8 @@ import pandas as pd
 from jaxtyping import Float
 
 from pipeline.evaluate import curves, distractors, identify, intervals, reported, scored, templates, vectors
-from pipeline.evaluate.streaming import StreamingRoc
+from pipeline.evaluate.resampled import Probed, reach
+from pipeline.evaluate.streaming import HighestRows, StreamingRoc
 from pipeline.protocols import Asked, Pooled, Searched, Verified
 
 BYTES = 64 * 2**20  # of scores held at a time
@@ -69,7 +70,7 @@ def search(pooled: Pooled, galleries: Mapping[str, pd.DataFrame], asked: Asked, 
 
     With `asked.fars` also TAR at FAR of every probe with every entry.
     """
-    answer, tables, found = {}, [], []
+    answer, tables, found, crossed = {}, [], [], {}
     for name, rows in galleries.items():
         probes, entries = (rows[rows["role"].isin(roles)] for roles in (PROBES, ENROLLED))
         sought, enrolled = pooled.rows(probes["template"]), pooled.rows(entries["template"])
@@ -78,11 +79,13 @@ def search(pooled: Pooled, galleries: Mapping[str, pd.DataFrame], asked: Asked, 
         answer[name] = identify.measured(one, asked.ranks, asked.fpirs, asked.open_rank)
         answer[name]["open_rank"] = asked.open_rank
         if asked.fars:
-            answer[name]["tar_at_far"] = tar_at_far(*sides, asked.fars)
+            answer[name]["tar_at_far"], crossed[name] = tar_at_far(*sides, asked, seed)
         tables.append(_probes(probes, one).assign(gallery=name))
         found.append((one, pooled.people[sought]))
     mean = identify.mean(list(answer.values()), asked.ranks, asked.fpirs)
     curve, draws = reported.searches(found, answer, mean, asked, seed)
+    if len(galleries) == 1:  # of several there is no mean of TARs, whose draws would be told
+        draws = pd.concat([draws, *crossed.values()], ignore_index=True)
     named = {name: _named(numbers) for name, numbers in answer.items()}
     metrics = {"galleries": named, "mean": _named(mean)}
     return Searched(metrics, pd.concat(tables, ignore_index=True), draws, curve)
@@ -105,17 +108,42 @@ def tar_at_far(
     probe_people: npt.NDArray[Any],
     gallery: Float[np.ndarray, "g d"],
     gallery_people: npt.NDArray[Any],
-    fars: Sequence[float],
-) -> list[dict[str, Any]]:
-    """TAR at each FAR of every probe with every gallery entry, a block of scores at a time."""
+    asked: Asked,
+    seed: int = 0,
+) -> tuple[list[dict[str, Any]], pd.DataFrame]:
+    """(TAR at each FAR of every probe with every gallery entry, with intervals; their draws).
+
+    A block of scores at a time; people of the probes are drawn, the gallery stays.
+    """
     people, _ = pd.factorize(np.concatenate([probe_people, gallery_people]))
     mine, theirs = people[: len(probes)], people[len(probes) :]
     roc, height = StreamingRoc(), max(1, BYTES // (4 * len(gallery)))
+    everyone = reported.people_of([probe_people], asked.bootstrap, seed)
+    kept = _kept(asked.fars, len(probes) * len(gallery)) if everyone else 0
+    highest, genuine = HighestRows(kept) if kept else None, []
+    others = np.zeros(len(probes), np.int64)  # entries of other people, of each probe
     for start in range(0, len(probes), height):
         part = slice(start, start + height)
-        same = mine[part, None] == theirs
-        roc.add((probes[part] @ gallery.T).ravel(), same.ravel())
-    return [roc.tar_at_far(far) for far in fars]
+        scores, same = probes[part] @ gallery.T, mine[part, None] == theirs
+        roc.add(scores.ravel(), same.ravel())
+        if highest is not None:
+            row, column = np.nonzero(same)
+            genuine.append((scores[row, column], row + start))
+            others[part] = (~same).sum(1)
+            highest.add(np.where(same, -np.inf, scores), start)
+    rows, draws = [roc.tar_at_far(far) for far in asked.fars], reported.Draws(everyone)
+    if highest is not None and everyone is not None:
+        person, (scores, of) = everyone.number(probe_people), highest.found
+        own, probe = (np.concatenate(each) for each in zip(*genuine, strict=True))
+        count = np.bincount(person, others, len(everyone.names)).astype(np.int64)
+        pairs = Probed(own, person[probe], scores, person[of], count, len(scores) == count.sum())
+        reported.add_tars(rows, pairs, everyone, draws, " in the gallery")
+    return rows, draws.table()
+
+
+def _kept(fars: Sequence[float], impostors: int) -> int:
+    """How many of the impostors' highest scores the draws of these FARs ask for."""
+    return max((intervals.highest(far, impostors) for far in reach(fars, impostors)), default=0)
 
 
 def among_distractors(
@@ -131,8 +159,9 @@ def among_distractors(
     others = pooled.rows(rows["template"][rows["role"] == "distractor"])
     faces = rows["template"][rows["role"].isin(["gallery", "mated"])]
     place = pooled.rows(faces)
+    kept = _kept(fars, len(place) * max(sizes)) if draws else 0
     found = distractors.megaface(
-        pooled.unit[place], pooled.people[place], _blocks(pooled.unit, others), sizes, ranks, fars
+        pooled.unit[place], pooled.people[place], _blocks(pooled.unit, others), sizes, ranks, fars, kept
     )
     names = faces.to_numpy(object)
     table = pd.DataFrame({"template": names[found["probe"]], "mate": names[found["mate"]]})

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 from typing import Protocol as Interface
 
 import numpy as np
@@ -185,7 +185,26 @@ class Bench(Interface):
         ...
 
 
+class LandmarkBench(Interface):
+    """A landmark net under test, and the benchmarks it is tested on: what the protocol `landmarks` gets."""
+
+    @property
+    def datasets(self) -> Mapping[str, Dataset]: ...
+
+    def landmarks(
+        self,
+        dataset: str,
+        *,
+        normalisers: Sequence[Literal["outer", "pupils", "box"]],
+        limits: Sequence[float],
+        yaw_edges: Sequence[float],
+        bootstrap: int,
+    ) -> tuple[dict[str, Any], pd.DataFrame] | str:
+        """Errors of all faces whose landmarks are known, a row a face; a text says why there are none."""
+        ...
+
+
 class Protocol(Interface):
-    """One way of testing a model."""
+    """One way of testing a recogniser."""
 
     def evaluate(self, bench: Bench) -> Result: ...

@@ -38,7 +38,7 @@ def templates(results: Results) -> list[Table]:
 
 
 def searches(results: Results) -> list[Table]:
-    """Rank 1 among distractors, TPIR at FPIR of open sets."""
+    """Rank 1 among distractors, TPIR at FPIR of open sets, TAR at FAR of both."""
     return _tables(results, "searches", search_cells)
 
 
@@ -84,8 +84,7 @@ def template_cells(numbers: Mapping[str, Any]) -> Iterator[tuple[Key, Cell]]:
             cell = Cell(accuracy["mean"], accuracy["low"], accuracy["high"])
             yield (words(name), "accuracy", f"over {len(values['fold_accuracy'])} folds"), cell
         for tar in values["tar_at_far"]:
-            cell = Cell(tar["tar"], tar.get("low"), tar.get("high"), few(tar["supported"], "impostors"))
-            yield (words(name), "TAR at FAR", f"{tar['far']:g}"), cell
+            yield (words(name), "TAR at FAR", f"{tar['far']:g}"), _tar(tar)
     for name, values in numbers["identification"].items():
         galleries = list(values["galleries"].values())
         title = f"{words(name)}, {len(galleries)} galler{'y' if len(galleries) == 1 else 'ies'}"
@@ -105,6 +104,8 @@ def search_cells(numbers: Mapping[str, Any]) -> Iterator[tuple[Key, Cell]]:
             cmc = {key: share for key, share in row.items() if key.startswith("rank_")}
             measure, cell = ranked(cmc, row.get("low", {}), row.get("high", {}))
             yield (words(name), f"{measure},", f"{row['distractors']:,} distractors"), cell
+        for tar in ways.get("among_distractors", {}).get("tar_at_far", []):
+            yield (words(name), "TAR among distractors at FAR", f"{tar['far']:g}"), _tar(tar)
         if "in_gallery" in ways:
             found = ways["in_gallery"]
             measure, cell = ranked(found["cmc"], *ends_of(found))
@@ -113,6 +114,12 @@ def search_cells(numbers: Mapping[str, Any]) -> Iterator[tuple[Key, Cell]]:
                 key = words(name), f"TPIR{found['open_rank']} at FPIR", f"{tpir['fpir']:g}"
                 remarks = few(tpir["supported"], "probes")
                 yield key, Cell(tpir["tpir"], tpir.get("low"), tpir.get("high"), remarks)
+            for tar in found.get("tar_at_far", []):
+                yield (words(name), "TAR in the gallery at FAR", f"{tar['far']:g}"), _tar(tar)
+
+
+def _tar(tar: Mapping[str, Any]) -> Cell:
+    return Cell(tar["tar"], tar.get("low"), tar.get("high"), few(tar["supported"], "impostors"))
 
 
 def split_cells(numbers: Mapping[str, Any]) -> Iterator[tuple[Key, Cell]]:

@@ -32,6 +32,7 @@ CAPTIONS = {
     "gallery": "Clusters with their mean faces",
     "similarity": "Similarity of training faces to the nearest protected person; impostors; threshold",
     "det": "False rejects over false accepts (DET), normal deviates",
+    "ced": "Share of faces over their landmark error, up to the largest limit",
     "scores": "Scores of genuine and impostor pairs, each as shares of their number",
     "hardest": "The pairs that are hardest for it",
     "borderline": "Pairs near the threshold, the nearest first: one person or two?",

@@ -2,22 +2,16 @@
 
 from __future__ import annotations
 
-import numpy as np
-import torch
-from jaxtyping import Float
 from torch import Tensor, nn
 
-from pipeline import model
 from pipeline.augment import Augment
 from pipeline.contracts import Batch, Objective, Outputs
-from pipeline.landmarks import LandmarkNet, flip_average, mirror_points
+from pipeline.landmarks import LandmarkNet, mirror_points
 from pipeline.loader import Faces
 from pipeline.train.batches import Batches, Stream
 
 POINTS = "points"  # the extra of a batch: (b, points, 2), pixels of the image
 COLUMN = "points68"
-
-_MEASURED = 128  # faces at a time
 
 
 class Mapper(nn.Module):
@@ -58,16 +52,3 @@ def batches(faces: Faces, batch: int, seed: int, augment: Augment, workers: int)
         mirror={POINTS: mirror_points},
     )
     return Batches(stream, seed=seed, workers=workers)
-
-
-def predict(
-    net: LandmarkNet, faces: Faces, spec: model.ModelSpec, device: torch.device | str
-) -> Float[np.ndarray, "n 68 2"]:
-    """Points of every face in pixels, from score maps averaged with those of the mirror image."""
-    parts = []
-    for start in range(0, len(faces), _MEASURED):
-        pixels = faces.images(np.arange(start, min(start + _MEASURED, len(faces)))).to(device)
-        with torch.no_grad():
-            scores = flip_average(net, model.normalise(pixels, spec.mean, spec.std))
-            parts.append(net.decode(scores, spec.size).float().cpu().numpy())
-    return np.concatenate(parts)

@@ -4,9 +4,20 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from pipeline.evaluate import curves, distractors, exhaustive, folds, identify, templates, vectors
+from pipeline.evaluate import (
+    curves,
+    distractors,
+    exhaustive,
+    fairness,
+    folds,
+    identify,
+    templates,
+    vectors,
+)
 from pipeline.evaluate.streaming import StreamingRoc
-from pipeline.protocols import _lists, _templates
+from pipeline.protocols import _lists, _templates, searches
+from pipeline.protocols import templates as templates_protocol
+from tests.protocols.worlds import World, bench
 
 UNIT = np.eye(4, dtype=np.float32)
 
@@ -85,3 +96,31 @@ def test_scores_that_are_no_numbers_and_faces_of_nobody():
         curves.roc(np.array([0.1, np.nan]), np.array([True, False]))
     with pytest.raises(ValueError, match="row 1 has no identity"):
         exhaustive.all_pairs(UNIT[:2], np.array(["a", None], object), StreamingRoc())
+
+
+@pytest.mark.parametrize(("value", "what"), [(np.nan, "not finite"), (0.0, "zero")])
+@pytest.mark.parametrize("module", [templates_protocol, searches])
+def test_a_broken_embedding_is_named_through_a_whole_protocol(module, value, what):
+    world = World()
+    names = [("ijb", f"{k}/gallery", f"{j}/probe_0", j == k) for k in range(4) for j in range(4)]
+    world.give("template_pairs", names)
+    roles = [("far", "gallery", f"{k}/gallery") for k in range(4)]
+    world.give("searches", roles + [("far", "mated", f"{k}/probe_0") for k in range(4)])
+    world.embeddings[world.faces.index("2/gallery/1")] = value
+    with pytest.raises(vectors.BadEmbeddingError, match=rf"sample '2/gallery/1' is {what} \(1 of"):
+        module.build(module.Params()).evaluate(bench(one=world))
+
+
+def test_a_rate_of_cohorts_that_few_impostors_tell_is_flagged_and_one_below_one_refused():
+    rng, count = np.random.default_rng(0), 400
+    same = np.arange(count) < 100
+    frame = pd.DataFrame({"a": [f"{k}a" for k in range(count)], "b": [f"{k}b" for k in range(count)]})
+    frame = frame.assign(same=same, score=rng.normal(same), person_a=range(count), person_b=range(count))
+    frame["person_b"] = np.where(same, frame["person_a"], frame["person_a"] + count)
+    described = pd.DataFrame({"gender": rng.integers(0, 2, 2 * count), "yaw_degrees": 0.0})
+    described.index = pd.Index([*frame["a"], *frame["b"]])
+    for far, supported in ((0.1, True), (0.01, False)):  # 30 false accepts of 300, then 3
+        found, _ = fairness.measured(frame, described, ["gender"], far, [0, 90], 0, 0)
+        assert found["supported"] is supported
+    refused, _ = fairness.measured(frame, described, ["gender"], 1e-3, [0, 90], 0, 0)
+    assert refused == {"note": "300 impostor pairs can't tell a rate of 0.001"}

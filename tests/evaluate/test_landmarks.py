@@ -65,3 +65,48 @@ def test_auc_extremes():
         auc(np.array([np.nan]))
     with pytest.raises(ValueError, match="limit 0"):
         auc(np.ones(2), 0)
+
+
+def of_300w(detected, truth):
+    """300-W's own definition, image by image: points 37 and 46, from 1, are the eyes' outer corners."""
+    each = []
+    for found, known in zip(detected, truth, strict=True):
+        interocular = np.sqrt(sum((known[37 - 1] - known[46 - 1]) ** 2))
+        total = 0.0
+        for j in range(68):
+            total += np.sqrt(sum((found[j] - known[j]) ** 2))
+        each.append(total / (68 * interocular))
+    return each
+
+
+def of_pupils(detected, truth):
+    each = []
+    for found, known in zip(detected, truth, strict=True):
+        left, right = (sum(known[first + k] for k in range(6)) / 6 for first in (36, 42))
+        distances = [np.hypot(*(a - b)) for a, b in zip(found, known, strict=True)]
+        each.append(np.mean(distances) / np.hypot(*(left - right)))
+    return each
+
+
+def test_normalisers_are_those_of_their_definitions():
+    predicted, truth, box = faces(3, points=68)
+    np.testing.assert_allclose(nme(predicted, truth, box, "outer"), of_300w(predicted, truth))
+    np.testing.assert_allclose(nme(predicted, truth, box, "pupils"), of_pupils(predicted, truth))
+    box[2] = np.nan  # no box: its own normaliser alone is lost
+    assert np.isnan(nme(predicted, truth, box)[2])
+    assert np.isfinite(nme(predicted, truth, box, "outer")).all()
+    five, known = predicted[:, :5], truth[:, :5]
+    apart = [np.hypot(*(one[0] - one[1])) for one in known]
+    np.testing.assert_allclose(nme(five, known, box, "pupils") * apart, np.hypot(*(five - known).T).mean(0))
+    with pytest.raises(ValueError, match=r"5 points can't be normalised by 'outer'.*: box, pupils"):
+        nme(five, known, box, "outer")
+    with pytest.raises(ValueError, match=r"9 points can't be normalised by 'pupils'.*: none"):
+        nme(predicted[:, :9], truth[:, :9], box, "pupils")
+
+
+def test_a_profile_whose_eyes_are_one_has_no_error_by_them():
+    predicted, truth, box = faces(4, points=68)
+    truth[1, 45] = truth[1, 36]
+    found = nme(predicted, truth, box, "outer")
+    assert np.isnan(found).tolist() == [False, True, False, False, False, False]
+    assert np.isfinite(nme(predicted, truth, box)).all()

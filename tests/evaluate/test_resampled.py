@@ -5,7 +5,17 @@ import itertools
 import numpy as np
 import pytest
 
-from pipeline.evaluate import exhaustive, identify, intervals, reported, resampled, spread, vectors
+from pipeline.evaluate import (
+    distractors,
+    exhaustive,
+    identify,
+    intervals,
+    reported,
+    resampled,
+    spread,
+    templated,
+    vectors,
+)
 from pipeline.evaluate.streaming import StreamingRoc
 from pipeline.protocols import Asked
 
@@ -160,3 +170,88 @@ def test_distractors_have_intervals_at_every_number_of_them():
     assert found["rows"][1]["low"]["rank_1"] == 0
     assert draws["measure"].tolist()[-1] == "rank 2 among 100 distractors"
     assert (curve["at"], curve["share"]) == ([10, 100], [0.75, 0.25])
+
+
+def probes_and_others(seed, probes=20, people=6, others=10):
+    """Unit vectors of probes of p0 .. p5, the last of whom has a single one, and of `others`."""
+    rng = np.random.default_rng(seed)
+    who = np.append(rng.integers(0, people - 1, probes - 1), people - 1)
+    mean = rng.normal(size=(people, 5))
+    unit = vectors.normalise(mean[who] + 0.7 * rng.normal(size=(probes, 5)))
+    return unit, np.array([f"p{k}" for k in who], object), rng.normal(size=(others, 5)).astype(np.float32)
+
+
+def ends_by_loops(genuine, impostors, rate, people):
+    """95 % of the draws of the largest TAR, (score, name of the probe) of each pair; and those draws."""
+    drawn = [
+        best([(s, w[name]) for s, name in genuine], [(s, w[name]) for s, name in impostors], rate)
+        for w in weights(people)
+    ]
+    return np.nanquantile(drawn, [0.025, 0.975]), drawn
+
+
+@pytest.mark.parametrize("region", [10**6, 100])
+def test_tars_among_distractors_are_drawn_as_loops_draw_them(region, monkeypatch):
+    """Genuine pairs weigh as often as their person is drawn, impostor pairs as that of their probe."""
+    unit, names, others = probes_and_others(7)
+    people = resampled.People.of(names, DRAWS)
+    monkeypatch.setattr(intervals, "highest", lambda far, count: min(count, region))
+    fars = [0.1, 1e-2, 1e-5]
+    kept = templated._kept(fars, len(unit) * len(others))
+    found = distractors.megaface(unit, names, np.split(others, 5), [len(others)], [1], fars, kept)
+    _, draws = reported.distractors(found, names, [1], DRAWS, 0)
+    rest = vectors.normalise(others)
+    genuine = [(unit[i] @ unit[j], names[i]) for i, j in couples(names)]
+    impostors = [(unit[i] @ other, names[i]) for i in range(len(unit)) for other in rest]
+    for row, far in zip(found["tar_at_far"], fars[:2], strict=False):
+        (low, high), drawn = ends_by_loops(genuine, impostors, far, people)
+        assert (row["low"], row["high"]) == pytest.approx((low, high), abs=1e-6)
+        (told,) = draws[draws["measure"] == f"TAR at FAR {far:g} among 10 distractors"].to_dict("records")
+        assert told["draws"] == pytest.approx(drawn, abs=1e-6)
+        assert (told["people"], told["value"]) == (6, row["tar"])
+    assert (found["tar_at_far"][2]["tar"], found["tar_at_far"][2]["low"]) == (None, None)
+    measures = ["rank 1", "TAR at FAR 0.1", "TAR at FAR 0.01"]
+    assert draws["measure"].tolist() == [f"{name} among 10 distractors" for name in measures]
+
+
+def couples(names):
+    return [(i, j) for i, j in itertools.combinations(range(len(names)), 2) if names[i] == names[j]]
+
+
+def test_tars_in_a_gallery_are_drawn_as_loops_draw_them(monkeypatch):
+    unit, names, _ = probes_and_others(8, probes=40)
+    gallery, of = unit[:12], names[:12]
+    probes, who = unit[12:], names[12:]
+    people = resampled.People.of(who, DRAWS)
+    monkeypatch.setattr(templated, "BYTES", 4 * 12 * 5)  # five probes at a time
+    rows, draws = templated.tar_at_far(
+        probes, who, gallery, of, Asked([1], [], fars=[0.2, 1e-4], bootstrap=DRAWS)
+    )
+    pairs = [(probes[i] @ gallery[j], who[i], who[i] == of[j]) for i in range(28) for j in range(12)]
+    genuine, impostors = ([(s, name) for s, name, same in pairs if same == kind] for kind in (True, False))
+    (low, high), drawn = ends_by_loops(genuine, impostors, 0.2, people)
+    assert (rows[0]["low"], rows[0]["high"]) == pytest.approx((low, high), abs=1e-6)
+    assert rows[0]["tar"] == pytest.approx(
+        best([(s, 1) for s, _ in genuine], [(s, 1) for s, _ in impostors], 0.2)
+    )
+    assert rows[1]["low"] is None
+    assert draws["measure"].tolist() == ["TAR at FAR 0.2 in the gallery"]
+    assert draws["draws"][0] == pytest.approx(drawn, abs=1e-6)
+    alone, none = templated.tar_at_far(probes, who, gallery, of, Asked([1], [], fars=[0.2]))
+    assert "low" not in alone[0]
+    assert none.empty
+
+
+def test_rates_of_too_many_impostors_have_no_interval(monkeypatch):
+    monkeypatch.setattr(resampled, "MOST", 1200)
+    unit, names, others = probes_and_others(9, probes=60, others=100)
+    fars = [0.5, 1e-3]  # 13,000 and 1,024 of 6,000 impostors would be looked at
+    kept = templated._kept(fars, 6000)
+    assert kept == 1024
+    found = distractors.megaface(unit, names, [others], [100], [1], fars, kept)
+    alone = distractors.megaface(unit, names, [others], [100], [1], fars)
+    assert found["tar_at_far"] == alone["tar_at_far"], "what is kept for draws changes no rate"
+    reported.distractors(found, names, [1], DRAWS, 0)
+    first, second = found["tar_at_far"]
+    assert (first["low"], first["tar"] is None) == (None, False)
+    assert second["low"] <= second["tar"] <= second["high"]

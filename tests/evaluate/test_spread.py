@@ -101,7 +101,7 @@ def test_what_is_told():
 
 
 def test_a_far_that_too_many_pairs_stand_for_has_no_interval(monkeypatch):
-    assert spread.reach([0.5, 1e-4], 10**7) == [1e-4]
+    assert resampled.reach([0.5, 1e-4], 10**7) == [1e-4]
     monkeypatch.setattr(resampled, "MOST", 1100)
     found = measured(0)
     for rate in found["tar_at_far"]:

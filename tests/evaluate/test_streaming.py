@@ -142,3 +142,20 @@ def test_area_and_equal_error_rate_of_bins():
     area, error = state.auc()
     assert abs(area - curves.auc(curve)) <= error < 1e-2
     assert curves.eer(state.curve()) == pytest.approx(curves.eer(curve), abs=2e-3)
+
+
+def test_highest_scores_keep_their_rows():
+    rng = np.random.default_rng(0)
+    whole = np.round(rng.normal(size=(30, 40)), 2).astype(np.float32)  # ties
+    whole[3, :5] = -np.inf
+    for keep in (1, 7, 100, 2000):
+        state = streaming.HighestRows(keep)
+        for first in range(0, 30, 4):
+            for column in range(0, 40, 13):
+                state.add(whole[first : first + 4, column : column + 13], first)
+        scores, rows = state.found
+        expected = np.sort(whole[np.isfinite(whole)])[::-1][:keep]
+        np.testing.assert_array_equal(np.sort(scores)[::-1], expected)
+        assert all(score in whole[row] for score, row in zip(scores, rows, strict=True))
+    with pytest.raises(ValueError, match="keep 0"):
+        streaming.HighestRows(0)

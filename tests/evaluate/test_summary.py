@@ -58,3 +58,12 @@ def test_ends_are_those_of_accuracies_and_of_a_single_lists_rank():
     groups["ijbc"] = {"mean": {"cmc": {"rank_1": 0.7}}}
     assert "templates_rank_1" not in summary.ends(metrics)
     assert summary.of(metrics)["templates_rank_1"] == 60.0
+
+
+def test_a_summary_has_the_landmark_error_by_the_first_normaliser():
+    nme = {"value": 0.0512, "low": 0.04, "high": 0.06}
+    told = {"normalisers": {"box": {"nme": {**nme, "value": 0.02}}, "outer": {"nme": nme}}}  # as JSON sorts
+    benchmarks = {"ibug": told, "lfw": {"note": "no face of it has landmarks"}}
+    metrics = {"landmarks": {"settings": {"normalisers": ["outer", "box"]}, "benchmarks": benchmarks}}
+    assert summary.of(metrics) == {"ibug_nme_outer": 5.12, "overlap": "audited"}
+    assert summary.ends(metrics) == {"ibug_nme_outer": (4.0, 6.0)}

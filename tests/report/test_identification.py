@@ -46,7 +46,9 @@ def metrics(share: float) -> dict[str, Any]:
     verification["ytf"] = {"accuracy": seen, "fold_accuracy": [share] * 10, "tar_at_far": []}
     found = {"verification": verification, "identification": {"ijb_hard": {"galleries": both, "mean": mean}}}
     among = [{"distractors": n, "rank_1": share - n / 1e5, "rank_10": share} for n in (10, 10_000)]
-    lists = {"far": {"among_distractors": {"cmc": among}}, "camera": {"in_gallery": gallery(share)}}
+    far = {"cmc": among, "tar_at_far": [tar(0.1, share), tar(1e-6, None)]}
+    camera = {**gallery(share), "tar_at_far": [tar(0.01, share - 0.2)]}
+    lists = {"far": {"among_distractors": far}, "camera": {"in_gallery": camera}}
     rates = [{"far": 0.1, **over(share)}, {"far": 1e-4, **over(None)}]
     splits = {"splits": 10, "rank": 1, "tar_at_far": rates, "tpir_at_fpir": [{"fpir": 0.01, **over(share)}]}
     return {
@@ -84,12 +86,19 @@ def test_searches(results: Results) -> None:
     assert [(name, measure) for name, measure, _ in table.lines] == [
         ("camera", "rank 1, gallery of 1,234"),
         ("camera", "TPIR20 at FPIR 0.1"),
+        ("camera", "TAR in the gallery at FAR 0.01"),
         ("far", "rank 1, 10 distractors"),
         ("far", "rank 1, 10,000 distractors"),
+        ("far", "TAR among distractors at FAR 0.1"),
     ]
+    assert table.untold == ["far, TAR among distractors at FAR 1e-06"]
+    tar = table.lines[2][2]["student"]
+    assert (tar.low, tar.high, tar.remarks) == (pytest.approx(0.3), pytest.approx(0.5), ["few impostors"])
     camera = table.lines[0][2]["student"]
     assert (camera.low, camera.high) == pytest.approx((0.4, 0.8))
-    assert [cells["alone"].value for _, _, cells in table.lines] == pytest.approx([0.5, 0.25, 0.4999, 0.4])
+    assert [cells["alone"].value for _, _, cells in table.lines] == pytest.approx(
+        [0.5, 0.25, 0.3, 0.4999, 0.4, 0.5]
+    )
 
 
 def test_splits(results: Results) -> None:

@@ -1,11 +1,13 @@
 """The evaluate stage on a small benchmark: what it writes, what it says of the model, and twice the same."""
 
+import shutil
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 
-from pipeline import files, plugin, records
+from pipeline import files, model, plugin, records
 from pipeline.evaluate import paired
 from stages import evaluate
 from tests.stages.fakes import FakeRun
@@ -126,3 +128,39 @@ def test_an_unknown_protocol_offers_the_nearest(run):
     run.params["protocols"] = {"pair": {}}
     with pytest.raises(plugin.UnknownPluginError, match="did you mean 'pairs'"):
         evaluate.main(run)
+
+
+def test_a_landmark_net_is_tested_on_landmarks_alone(run):
+    folder = Path("data/benchmarks/crop/test")
+    faces = records.Dataset(folder).whole(0, 80).to_pylist()
+    shutil.rmtree(folder)
+    folder.mkdir(parents=True)
+    writer, rng = records.Writer(folder), np.random.default_rng(0)
+    for face in faces:
+        face |= {"box": [2, 2, 10, 12], "points68": rng.uniform(2, 13, 136).tolist()}
+        writer.add(records.Sample(**face))
+    writer.close({"crop": "aligned"})
+    spec = model.ModelSpec(name="landmark", kind="landmark", backbone="fan", size=16,
+                           shape={"stacks": 1, "width": 4, "depth": 1})  # fmt: skip
+    model.save("data/models/landmark", spec, model.build_landmark(spec))
+    run = FakeRun("landmark", {"data": DATA, "protocols": {**PROTOCOLS, "landmarks": {"bootstrap": 20}}})
+    evaluate.main(run)
+    out = Path("data/prepared/evaluate/landmark")
+    assert {path.name for path in out.iterdir()} == {"ced.png", "landmark_errors.parquet"}
+    assert not {"pairs", "cost"} & set(run.told)
+    found = run.told["landmarks"]["benchmarks"]["test"]
+    assert (found["faces"], found["people"], found["points"]) == (80, 20, 68)
+    table = pd.read_parquet(out / "landmark_errors.parquet")
+    for name in ("outer", "pupils", "box"):
+        nme = found["normalisers"][name]["nme"]
+        assert nme["value"] == pytest.approx(table[name].mean())
+        assert nme["low"] < nme["value"] < nme["high"]
+    assert run.said == [f"test_nme_box {round(100 * table['box'].mean(), 2)}"]
+    assert list(run.figures) == ["evaluate/ced.png"]
+
+
+def test_recognisers_have_no_part_in_the_protocol_of_landmarks(run):
+    write_model()
+    run.params["protocols"] = {"cost": PROTOCOLS["cost"], "landmarks": {}}
+    evaluate.main(run)
+    assert "landmarks" not in run.told

@@ -1,6 +1,5 @@
 """Landmark training in the common loop: outputs, the net's own loss, points that move with their images."""
 
-import numpy as np
 import pytest
 import torch
 from torch import nn
@@ -57,26 +56,3 @@ def test_a_batch_without_points_is_told(tmp_path):
     batch = batches.finish({k: v for k, v in batches.raw(0).items() if k != "extra.points"}, 0)
     with pytest.raises(ValueError, match="'points'"):
         heatmaps.Landmarks(Two())(batch, heatmaps.Mapper(Two())(batch.image))
-
-
-def test_predictions_are_averaged_with_the_mirrors(tmp_path):
-    from pipeline import model
-
-    class Spot(Two):
-        """Finds the brightest pixel of the red channel, with every point."""
-
-        def forward(self, image):
-            return [image[:, :1].expand(-1, 68, -1, -1) * 50]
-
-        def decode(self, scores, size):
-            place = scores.flatten(2).argmax(2)
-            return torch.stack([place % size, place // size], -1).float()
-
-    faces = Faces(write_faces(tmp_path / "faces"))
-    spec = model.ModelSpec(name="spot", kind="landmark", size=16)
-    found = heatmaps.predict(Spot(), faces, spec, "cpu")
-    assert found.shape == (30, 68, 2)
-    for row in (0, 29):
-        red = faces.images(np.array([row]))[0, ..., 0].numpy()
-        x, y = found[row, 5].astype(int)
-        assert red[y, x] == red.max()
