@@ -1,13 +1,16 @@
 """Where shards are made: in this process, in processes of this machine, or on a Dask cluster.
 
-Workers have one thread each. Processes are started afresh (a fork would copy torch's locks) and die with the
-process that started them. Workers of a cluster see the project's folder under the same path, have the same
-libraries, and make one shard at a time; one that dies costs its shard alone, which another one makes.
+Workers have one thread each, and find their task in a file beside its shards. Processes are started afresh
+(a fork would copy torch's locks) and die with the process that started them. Workers of a cluster see the
+project's folder under the same path, have the same libraries, and make one shard at a time; one that dies
+costs its shard alone, which another one makes. What a run that died left them to do they do, or drop where
+its folder is gone.
 """
 
 from __future__ import annotations
 
 import hashlib
+import logging
 import os
 import pickle
 import platform
@@ -27,6 +30,7 @@ from pipeline import files, guard, runtime
 Submit = Callable[[range, Path], Callable[[], None]]  # begins a shard; what it gives waits for its end
 ANSWER, JOIN = 20.0, 60.0  # seconds that a scheduler has to answer, and a first worker to join it
 HOW = "start scheduler and workers in the project's folder, with PYTHONPATH=. and the project's libraries"
+FACTS = "shard.json"
 KEPT = "finished shards are kept, a new run goes on from there"
 
 
@@ -53,34 +57,50 @@ def make(
     """One shard, whole or not at all."""
     with files.making_dir(place) as aside:
         facts = task.make(numbers, aside, workers, tell)
-        sizes = {part.name: part.stat().st_size for part in aside.glob("part-*.arrow")}
-        if facts["rows"] and not sizes:
-            raise ShardError(f"{aside} was emptied by another process while it was written")
-        files.write_json(aside / "shard.json", {**facts, "sizes": sizes})
+        files.write_json(aside / FACTS, {**facts, "sizes": sizes(aside)})
+
+
+def sizes(folder: Path) -> dict[str, int]:
+    """Of the files of a shard, in bytes."""
+    return {path.name: path.stat().st_size for path in folder.iterdir() if path.name != FACTS}
+
+
+def _kept(task: Task, folder: Path) -> tuple[str, str]:
+    """The task as a file for workers, and a digest of it.
+
+    Not sent to a process as it starts: multiprocessing writes it into a pipe, and where that is full (64 kB)
+    waits until the process has imported all it needs, for ever if it dies before. Nor scattered by a
+    scheduler: that is lost with the workers that hold it.
+    """
+    path, content = folder.resolve() / "task.pickle", pickle.dumps(task)
+    files.write_bytes(path, content)
+    return str(path), hashlib.sha256(content).hexdigest()
 
 
 _TASK: list[Task] = []  # of a worker process: given once, not with every shard
 
 
 @contextmanager
-def processes(task: Task, workers: int, settings: runtime.Runtime) -> Iterator[Submit]:
-    """A pool of processes."""
+def processes(task: Task, workers: int, settings: runtime.Runtime, folder: Path) -> Iterator[Submit]:
+    """A pool of processes; the task lies in `folder` for them. They log what this process logs."""
     one = settings.model_copy(update={"threads_choice": 1})
-    with ProcessPoolExecutor(workers, get_context("spawn"), _start, (task, one, os.getpid())) as pool:
+    given = (_kept(task, folder)[0], one, os.getpid(), logging.getLogger().getEffectiveLevel())
+    with ProcessPoolExecutor(workers, get_context("spawn"), _start, given) as pool:
         try:
             yield lambda numbers, place: submitted(pool, numbers, place)
         finally:
             pool.shutdown(wait=True, cancel_futures=True)
 
 
-def _start(task: Task, settings: runtime.Runtime, parent: int) -> None:
+def _start(task: str, settings: runtime.Runtime, parent: int, level: int) -> None:
     """A worker's first act. Ctrl-C ends it without a word: the process that started it tells."""
     guard.die_with_parent()
     if os.getppid() != parent:
         os._exit(1)
     signal.signal(signal.SIGINT, signal.SIG_DFL)
+    logging.basicConfig(level=level, format="%(message)s")
     _one_thread(settings)
-    _TASK[:] = [task]
+    _TASK[:] = [pickle.loads(Path(task).read_bytes())]
 
 
 def _one_thread(settings: runtime.Runtime) -> None:
@@ -119,14 +139,12 @@ def _told(when: str) -> Iterator[None]:
 def cluster(task: Task, address: str, folder: Path) -> Iterator[Submit]:
     """The workers of the Dask scheduler at `address`; the task itself lies in `folder` for them."""
     client = _client(address)
-    path, content = folder.resolve() / "task.pickle", pickle.dumps(task)
-    files.write_bytes(path, content)
     here = {**runtime.versions(), "the project's code": code()}
-    given = (str(Path.cwd()), str(path), hashlib.sha256(content).hexdigest(), here)
+    given = (str(Path.cwd()), *_kept(task, folder), here)
 
     def submit(numbers: range, place: Path) -> Callable[[], None]:
         future = client.submit(_far, *given, numbers, str(place.resolve()), pure=False)
-        return lambda: _wait(future, place, address)
+        return lambda: _wait(future, place, client)
 
     with client:
         yield submit
@@ -162,24 +180,43 @@ def _check(client: Any, where: str) -> None:
 
         return importlib.util.find_spec("pipeline") is not None
 
-    strangers = [name for name, knows in client.run(known).items() if not knows]
+    # a worker that can't be asked and is gone has died since, which says nothing against the others
+    told, alive = client.run(known, on_error="return"), set(client.nthreads())
+    strangers = [name for name, knows in told.items() if knows is not True and name in alive]
     if not client.run_on_scheduler(known):
         strangers.append("the scheduler")
     if strangers:
         raise ShardError(f"{where}: {', '.join(sorted(strangers))} can't import the project: {HOW}")
 
 
-def _wait(future: Any, place: Path, address: str) -> None:
+def _wait(future: Any, place: Path, client: Any) -> None:
     from distributed import KilledWorker
     from distributed.client import FutureCancelledError
+    from distributed.comm import CommClosedError
 
-    what = f"{runtime.FILE}: cluster: {address}: shard {place.name}"
+    what = f"{runtime.FILE}: cluster: {client.scheduler.address}: shard {place.name}"
     try:
+        while not _ended(future):
+            if not client.nthreads():
+                client.wait_for_workers(1, timeout=JOIN)
         future.result()
+    except TimeoutError as error:
+        if future.done():  # the task's own
+            raise
+        raise ShardError(f"{what}: no worker is left, for {JOIN:.0f} s or more; {KEPT}") from error
     except KilledWorker as error:
         raise ShardError(f"{what} was given up, several workers died of it (memory?); {KEPT}") from error
-    except (CancelledError, FutureCancelledError) as error:
+    except (CancelledError, FutureCancelledError, CommClosedError) as error:
         raise ShardError(f"{what} was lost, the scheduler is gone; {KEPT}") from error
+
+
+def _ended(future: Any) -> bool:
+    """Whether it is, after a wait of `JOIN` seconds at most."""
+    try:
+        future.exception(timeout=JOIN)
+    except TimeoutError:
+        return bool(future.done())
+    return True
 
 
 _ONE = Lock()  # a worker with several threads makes one shard at a time all the same
@@ -194,9 +231,9 @@ def _far(home: str, task: str, digest: str, versions: Mapping[str, str], numbers
         raise ShardError(f"the worker on {host} has {', '.join(other)}: shards would differ; start it anew")
     if not Path(task).is_file():
         raise ShardError(f"the worker on {host} does not see {task}: it needs the project's folder there")
-    if Path(place).is_dir():  # the scheduler asks again for what a worker had made before it died
-        return
     with _ONE:
+        if Path(place).is_dir():  # by a worker that died since, or for a run that died
+            return
         os.chdir(home)
         make(_given(task, digest), numbers, Path(place))
 

@@ -32,10 +32,10 @@ class Shard:
 
     @classmethod
     def read(cls, folder: Path) -> Shard:
-        facts, parts = files.read_json(folder / "shard.json"), sorted(folder.glob("part-*.arrow"))
-        if facts["sizes"] != {part.name: part.stat().st_size for part in parts}:
+        facts = files.read_json(folder / pools.FACTS) if (folder / pools.FACTS).exists() else {}
+        if facts.get("sizes") != pools.sizes(folder):
             raise ShardError(f"{folder} is not what its shard.json says; remove it to have it made again")
-        return cls(folder, parts, facts)
+        return cls(folder, sorted(folder.glob("part-*.arrow")), facts)
 
 
 def rows(total: int, least: int | None = None) -> int:
@@ -82,7 +82,7 @@ def _pool(
     if settings.cluster and waiting:
         return pools.cluster(task, settings.cluster, folder)
     workers = min(settings.workers, waiting // WORTH)
-    return None if task.threaded or workers <= 1 else pools.processes(task, workers, settings)
+    return None if task.threaded or workers <= 1 else pools.processes(task, workers, settings, folder)
 
 
 def _told(place: Path, bar: Progress, told: bool = False) -> Shard:

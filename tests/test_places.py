@@ -2,11 +2,12 @@
 
 from dataclasses import replace
 
+import numpy as np
 import pytest
 
 from pipeline import records
 from pipeline.records import Sample
-from pipeline.records.places import ChangedError, Place, mark
+from pipeline.records.places import ChangedError, Place, RawFiles, mark, marks
 
 IMAGES = [bytes(range(start, start + 60)) for start in (0, 60, 120)]
 
@@ -95,6 +96,56 @@ def test_a_raw_file_that_changed_is_an_error(mixed, change, said):
     with pytest.raises(ChangedError, match=rf"raw/a\.bin {said}.*: sample 1 .* or ingest it again"):
         dataset.rows(1, 2)
     assert dataset.rows(3, 4)[0].image == IMAGES[0], "the other file is as it was"
+
+
+@pytest.mark.parametrize(
+    ("kinds", "as_one"),
+    [
+        ([(0, 100), (100, 18), (130, 60)], True),
+        ([(0, 100)], True),
+        ([(100, 18), (0, 100), (130, 60)], False),  # not in the file's order
+        ([(0, 100), (90, 60)], False),  # one in the other
+        ([(0, 100), (1500, 60)], False),  # far apart
+        ([(0, 100), (100, 17)], False),  # its mark holds zeros
+    ],
+)
+def test_a_run_of_images_reads_as_each_of_them(tmp_path, kinds, as_one):
+    raw = tmp_path / "raw.bin"
+    raw.write_bytes(bytes(i * i % 251 for i in range(2000)))
+    (tmp_path / "d").mkdir()
+    writer = records.Writer(tmp_path / "d")
+    images = [raw.read_bytes()[start:][:length] for start, length in kinds]
+    for number, (start, length) in enumerate(kinds):
+        writer.add(Sample(f"{number}", images[number], place=Place(".", start, length)))
+    writer.close({})
+    dataset = records.Dataset(tmp_path / "d", raw)
+    found = RawFiles(raw).read_run(dataset.table)
+    assert (None if found is None else found.to_pylist()) == (images if as_one else None)
+    assert dataset.whole(0, len(kinds))["image"].to_pylist() == images
+    if as_one:
+        borders = np.append(0, np.cumsum([length for _, length in kinds]))
+        assert [bytes(row) for row in marks(b"".join(images), borders)] == [slow(image) for image in images]
+        raw.write_bytes(raw.read_bytes()[: kinds[-1][0] + 15])
+        with pytest.raises(ChangedError, match=r"ends before byte \d+: sample \d"):
+            dataset.whole(0, len(kinds))
+
+
+def test_in_a_run_too_an_image_that_changed_is_an_error(tmp_path):
+    raw = tmp_path / "raw.bin"
+    raw.write_bytes(b"".join(IMAGES))
+    (tmp_path / "d").mkdir()
+    writer = records.Writer(tmp_path / "d")
+    for number, image in enumerate(IMAGES):
+        writer.add(Sample(f"{number}", image, place=Place(".", 60 * number, 60)))
+    writer.close({})
+    data = bytearray(raw.read_bytes())
+    data[60 + 33] ^= 1
+    raw.write_bytes(data)
+    dataset = records.Dataset(tmp_path / "d", raw)
+    assert RawFiles(raw).read_run(dataset.table) is None
+    with pytest.raises(ChangedError, match="holds something else at byte 60: sample 1 "):
+        dataset.whole(0, 3)
+    assert dataset.whole(2, 3)["image"].to_pylist() == IMAGES[2:]
 
 
 def test_a_place_is_no_part_of_what_a_sample_is():

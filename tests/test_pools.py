@@ -2,7 +2,10 @@
 
 import os
 import signal
+import subprocess
+import sys
 import time
+from pathlib import Path
 from threading import Thread
 from types import SimpleNamespace
 
@@ -18,6 +21,7 @@ from tests.ranged import Numbers, collect, contents, times
 
 distributed = pytest.importorskip("distributed", reason="Dask is an extra: pip install -e '.[cluster]'")
 BAR = SimpleNamespace(advance=lambda steps=1: None)
+ROOT = Path(__file__).parent.parent
 
 
 @pytest.fixture(scope="module")
@@ -28,13 +32,8 @@ def cluster():
 
 
 def far(folder, source, address):
-    """As `collect`, by the workers at `address`."""
-    with files.writing_dir(folder / "done") as aside:
-        writer = records.Writer(aside)
-        settings = Runtime(workers=2, cluster=address)
-        people = reading.collect(source, writer, folder / "kept", settings, BAR)
-        writer.close(source.about())
-    return people
+    """Collected by the workers at `address`."""
+    return collect(folder, source, 2, cluster=address)
 
 
 @pytest.fixture(scope="module")
@@ -68,6 +67,73 @@ def test_a_killed_worker_loses_nothing_and_no_finished_shard_is_made_again(clust
     finished = {int(path.parent.name) * 128 for path in early}
     assert set(made) == set(range(0, 600, 128))
     assert all(made.count(start) == 1 for start in finished)
+
+
+def killed_driver(folder, address, shards):
+    """A driver of slow shards, killed once so many are finished; when these were written."""
+    begun, given = folder / "begun", [str(folder), "2", "0.01", "--cluster", address]
+    command = [sys.executable, "-m", "tests.ranged", *given, "--made", str(begun)]
+    driver = subprocess.Popen(command, cwd=ROOT)
+    while len(found := times(folder)) < 2 * shards or len(begun.read_text().split()) < shards + 2:
+        assert driver.poll() is None, "it ended too soon"
+        time.sleep(0.01)
+    driver.kill()
+    driver.wait()
+    return found
+
+
+def at_rest(cluster):
+    """Waits until no worker has anything to do."""
+    with distributed.Client(cluster.scheduler_address, set_as_default=False) as client:
+        while any(client.processing().values()) or any(client.call_stack().values()):
+            time.sleep(0.05)
+
+
+def test_a_killed_driver_loses_nothing_and_no_finished_shard_is_made_again(cluster, whole, tmp_path):
+    early = killed_driver(tmp_path, cluster.scheduler_address, 2)
+    assert len(early) < 10
+    assert not (tmp_path / "done").exists()
+    source = Numbers(seconds=0.01, made=str(tmp_path / "begun"))
+    people = far(tmp_path, source, cluster.scheduler_address)  # while the killed one's tasks are at work
+    at_rest(cluster)
+    assert people == whole[1]
+    assert contents(tmp_path) == contents(whole[0])
+    assert {path: times(tmp_path)[path] for path in early} == early
+    made = [int(line) for line in (tmp_path / "begun").read_text().split()]
+    finished = {int(path.parent.name) * 128 for path in early}
+    assert all(made.count(start) == 1 for start in finished)
+    assert set(made) == set(range(0, 600, 128))
+    assert not list((tmp_path / "kept" / "shards").glob(".*")), "no debris"
+
+
+def test_tasks_of_a_killed_driver_bring_nothing_back_that_was_removed(cluster, tmp_path):
+    killed_driver(tmp_path, cluster.scheduler_address, 1)
+    files.remove_dir(tmp_path / "kept")
+    at_rest(cluster)
+    assert not [name for name in os.listdir(tmp_path) if "kept" in name]
+
+
+def test_a_shard_that_another_thread_of_the_worker_has_made_meanwhile_is_not_made_again(tmp_path):
+    task, place = reading.Reading(Numbers(made=str(tmp_path / "begun"))), tmp_path / "00000"
+    given = (str(Path.cwd()), *pools._kept(task, tmp_path), {}, range(10), str(place))
+    with pools._ONE:
+        second = Thread(target=pools._far, args=given)
+        second.start()
+        second.join(0.1)
+        place.mkdir()
+    second.join()
+    assert not (tmp_path / "begun").exists()
+
+
+def test_a_cluster_without_any_worker_left_is_told(tmp_path, monkeypatch):
+    monkeypatch.setattr(pools, "JOIN", 0.2)
+    nobody = {"n_workers": 0, "dashboard_address": None}
+    with (
+        distributed.LocalCluster(**nobody) as empty,
+        distributed.Client(empty.scheduler_address, set_as_default=False) as client,
+        pytest.raises(pools.ShardError, match="shard 00003: no worker is left"),
+    ):
+        pools._wait(client.submit(abs, 1), tmp_path / "00003", client)
 
 
 def test_an_error_of_a_task_comes_back(cluster, tmp_path):
@@ -125,14 +191,18 @@ def test_no_scheduler_no_worker_and_no_dask_are_told(tmp_path, monkeypatch):
 
 def test_a_cluster_that_can_t_import_the_project_is_told():
     class Strange:
-        def run(self, known):
+        def run(self, known, on_error):
             assert known()
-            return {"tcp://a:1": True, "tcp://b:2": False}
+            died, mute = OSError("it died meanwhile"), TypeError("no such pickle")
+            return {"tcp://a:1": True, "tcp://b:2": False, "tcp://c:3": died, "tcp://d:4": mute}
+
+        def nthreads(self):
+            return {"tcp://a:1": 1, "tcp://b:2": 1, "tcp://d:4": 1}
 
         def run_on_scheduler(self, known):
             return False
 
-    said = r"x: tcp://b:2, the scheduler can't import the project: start scheduler and workers in the project"
+    said = r"x: tcp://b:2, tcp://d:4, the scheduler can't import the project: start scheduler and"
     with pytest.raises(pools.ShardError, match=said):
         pools._check(Strange(), "x")
 

@@ -153,6 +153,8 @@ def test_sizes_of_many_images_are_those_of_each():
     made = [encoded(suffix, picture(*shape)) for suffix in (".jpg", ".png", ".bmp") for shape in shapes]
     cut = [data[:at] for data in made[:2] for at in range(0, 200, 7)]
     odd = [b"\xff\xd8\xff\xfe\x00\x06\xff\xc0\x00\x01" + made[0][2:], b"", b"\xff\xd8\xff\xc0\x00\x11\x08"]
-    size_of = images.Sizes()
-    for data in [*made, *cut, *odd, *odd, *made]:
-        assert size_of(data) == images.size(data)
+    every = [*made, *cut, *odd, *made]
+    for first in range(len(every)):  # each takes its turn as the one that stands for others
+        column = pa.array([b"before", *every[first:], *every[:first]], pa.binary())[1:]
+        assert images.sizes(column) == [images.size(data) for data in every[first:] + every[:first]]
+    assert images.sizes(pa.array([], pa.binary())) == []

@@ -1,5 +1,6 @@
 """Shards: the same bytes for any number of workers, kept over kill -9, refused when of something else."""
 
+import logging
 import signal
 import subprocess
 import sys
@@ -62,6 +63,34 @@ def test_a_killed_run_goes_on_and_leaves_finished_shards_as_they_are(whole, tmp_
     again = {int(line) // 128 for line in begun.read_text().split()}
     assert len(again) == 5 - len({path.parent for path in finished}) > 0
     assert not list((tmp_path / "kept" / "shards").glob(".*.tmp")), "no debris"
+
+
+def test_a_worker_that_dies_as_it_starts_is_told_however_heavy_the_task(tmp_path):
+    command = [sys.executable, "-m", "tests.ranged", str(tmp_path), "2", "0", "--load", "1000000"]
+    driver = subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE, text=True)
+    try:
+        while not (workers := [child for child in children(driver) if "spawn_main" in child.cmdline()[-2]]):
+            time.sleep(0.005)
+        workers[0].kill()
+        _, told = driver.communicate(timeout=100)
+    finally:
+        driver.kill()
+    assert driver.returncode == 1
+    assert "a worker died" in told
+
+
+def children(process):
+    """Its living ones that have begun to be what they will be."""
+    found = psutil.Process(process.pid).children()
+    return [child for child in found if child.is_running() and len(child.cmdline()) > 2]
+
+
+def test_workers_log_what_their_driver_logs(tmp_path, caplog, capfd):
+    for level, heard in ((logging.WARNING, False), (logging.INFO, True)):
+        caplog.set_level(level)
+        (tmp_path / str(level)).mkdir()
+        collect(tmp_path / str(level), Numbers(), 2)
+        assert ("a stretch from 512 on\n" in capfd.readouterr().err) == heard
 
 
 def test_nothing_is_made_twice(whole, tmp_path):

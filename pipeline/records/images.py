@@ -95,21 +95,28 @@ def jpeg(data: bytes) -> tuple[tuple[int, int] | None, bool]:
     return told, data.find(b"\xff\xd9", at) >= 0
 
 
-class Sizes:
-    """`size` of many images: one that begins as an earlier one did, up to its frame, has that one's size."""
+def sizes(images: pa.BinaryArray) -> list[tuple[int, int] | None]:
+    """`size` of each; those that begin as the first one does, up to its frame, have that one's."""
+    if not len(images):
+        return []
+    head = _up_to_frame(images[0].as_py())
+    borders = np.frombuffer(images.buffers()[1], np.int32)[images.offset :][: len(images) + 1]
+    starts, lengths = borders[:-1], np.diff(borders)
+    alike = np.full(len(images), len(head) > 0) & (lengths >= len(head))
+    data = np.frombuffer(images.buffers()[2], np.uint8)
+    begins = data[starts[alike, None] + np.arange(len(head))]
+    alike[alike] = (begins == np.frombuffer(head, np.uint8)).all(1)
+    told = [size(head)] * len(images)
+    for row in np.flatnonzero(~alike).tolist():
+        told[row] = size(images[row].as_py())
+    return told
 
-    def __init__(self) -> None:
-        self._head = b""
-        self._told: tuple[int, int] | None = None
 
-    def __call__(self, data: bytes) -> tuple[int, int] | None:
-        if self._head and data.startswith(self._head):
-            return self._told
-        told, frame = size(data), data.find(b"\xff\xc0", 0, 4096)
-        head = data[: frame + 9] if frame > 0 and data[:2] == b"\xff\xd8" else b""
-        if head and told is not None and jpeg(head)[0] == told:
-            self._head, self._told = head, told
-        return told
+def _up_to_frame(data: bytes) -> bytes:
+    """The part of a JPEG that tells its size; nothing of what isn't told so."""
+    frame = data.find(b"\xff\xc0", 0, 4096)
+    head = data[: frame + 9] if frame > 0 and data[:2] == b"\xff\xd8" else b""
+    return head if head and jpeg(head)[0] == jpeg(data)[0] is not None else b""
 
 
 def _webp_size(data: bytes) -> tuple[int, int] | None:

@@ -17,8 +17,15 @@ from functools import lru_cache
 from pathlib import Path
 from typing import NamedTuple
 
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
 PROBE = 8  # bytes that a mark takes from each of two spots
 OPEN = 64  # raw files that are kept open
+STRETCH = 2**30  # bytes that are read as one, at most
+SHORTEST = 2 * PROBE + 2  # bytes of an image whose mark has no zeros in place of bytes
+Ints = npt.NDArray[np.int64]
 
 
 class ChangedError(ValueError):
@@ -38,6 +45,13 @@ def mark(image: bytes) -> bytes:
     end = max(0, len(image) - 2)
     middle = image[len(image) // 2 :][:PROBE]
     return middle.ljust(PROBE, b"\0") + image[max(0, end - PROBE) : end].rjust(PROBE, b"\0")
+
+
+def marks(images: bytes, borders: Ints) -> npt.NDArray[np.uint8]:
+    """(n, 16) marks of images between n + 1 `borders`, each of `SHORTEST` bytes or more."""
+    starts, ends = borders[:-1], borders[1:]
+    spots = np.stack([starts + (ends - starts) // 2, ends - 2 - PROBE], 1)
+    return np.frombuffer(images, np.uint8)[spots[:, :, None] + np.arange(PROBE)].reshape(-1, 2 * PROBE)
 
 
 class _Open:
@@ -66,6 +80,28 @@ class RawFiles:
         if mark(image) != expected:
             raise self._changed(place, sample_id, f"holds something else at byte {place.offset}")
         return image
+
+    def read_run(self, places: pa.Table) -> pa.Array | None:
+        """Images that follow one another in a file, read as one; None if they don't or one has changed."""
+        files, offsets, lengths = (places[name].to_numpy() for name in Place._fields)
+        if not len(files) or files[0] is None or (files != files[0]).any():
+            return None
+        starts = offsets - offsets[0]
+        ends, most = starts + lengths, min(2 * lengths.sum(), STRETCH)
+        if lengths.min() < SHORTEST or (starts[1:] < ends[:-1]).any() or ends[-1] > most:
+            return None
+        try:
+            data = os.pread(self._open(files[0]).number, int(ends[-1]), int(offsets[0]))
+        except OSError:
+            return None
+        both = zip(starts.tolist(), ends.tolist(), strict=True)
+        images = b"".join([memoryview(data)[start:end] for start, end in both])
+        borders = np.append(0, np.cumsum(lengths))
+        expected = np.frombuffer(b"".join(places["mark"].to_pylist()), np.uint8)
+        if len(images) < borders[-1] or (marks(images, borders).ravel() != expected).any():
+            return None
+        buffers = map(pa.py_buffer, (borders.astype(np.int32), images))
+        return pa.Array.from_buffers(pa.binary(), len(files), [None, *buffers])
 
     def _changed(self, place: Place, sample_id: str, what: str) -> ChangedError:
         return ChangedError(

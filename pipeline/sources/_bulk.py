@@ -1,20 +1,24 @@
 """Image records of a RecordIO file, many at once, as rows that point into the file.
 
-A compiled loop reads what each record says (label, where its image begins) and the size of its JPEG through
-a memory map. Records that are not plain (in parts, cut off, of an unusual image or label) are left to the
-reader of single records, which knows why. Nothing is copied, and most bytes of an image aren't looked at.
+A compiled loop reads the file in blocks, in its order, and takes from them what each record says (label,
+where its image begins) and the size of its JPEG. For images of a few kilobytes whole blocks are faster than
+the parts of them that are needed; a memory map would be faster still, but a file that is cut while it is
+mapped ends the process. Records that are not plain (in parts, cut off, longer than a block, of an unusual
+image or label) are left to the reader of single records, which knows why.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numba
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
+from numba import types
 
 from pipeline.records import PLACED
 from pipeline.records.places import PROBE
@@ -24,6 +28,9 @@ from pipeline.sources._recordio import HEADERS, MAGIC, MAX_LENGTH, Ints, Labels
 
 Bytes = npt.NDArray[np.uint8]
 SHORTEST = 64  # bytes of a plain image
+BLOCK = 1 << 18  # bytes that are read at a time, few enough to stay near the processor
+# file, address, bytes, offset: POSIX's; called from Python, it and the loop would cost a third more
+_pread: Any = types.ExternalFunction("pread", types.intp(types.int32, types.uintp, types.uintp, types.int64))
 
 
 @numba.njit(cache=True, error_model="numpy")
@@ -61,25 +68,39 @@ def _size(data: Bytes, at: int, end: int) -> tuple[int, int]:
     return 0, 0
 
 
-@numba.njit(cache=True, error_model="numpy")
+@numba.njit(cache=True, error_model="numpy", nogil=True)
+def _read(file: int, data: Bytes, begin: int, ends: Ints) -> int:
+    """Fills `data` from byte `begin` of the file up to the last of `ends` that it holds; bytes read."""
+    size, row = min(ends[0] - begin, len(data)), 1
+    while row < len(ends) and ends[row] - begin <= len(data):
+        size, row = ends[row] - begin, row + 1
+    return int(max(0, _pread(file, data.ctypes.data, size, begin)))
+
+
+@numba.njit(cache=True, error_model="numpy", nogil=True)
 def _look(
-    data: Bytes, offsets: Ints, header: int, width: int, images: Ints, labels: Bytes, marks: Bytes
+    file: int, rows: Ints, begins: Ints, ends: Ints, header: int, images: Ints, labels: Bytes, marks: Bytes
 ) -> None:
     """Of plain records: `images` (start, length, width, height), bytes of the label and of `places.mark`.
 
-    An image record's header is `header` bytes long before a vector of labels, `width` bytes each; a single
-    label stands before its last 16 bytes. Where `images` has no length the record isn't plain.
+    They lie from `begins` to at most `ends`, both ascending, and are told of at `rows`. An image record's
+    header is `header` bytes long before a vector of labels; a single label stands before its last 16 bytes.
+    Where `images` has no length the record isn't plain.
     """
-    probe = marks.shape[1] // 2
-    for row in range(len(offsets)):
-        at = offsets[row]
-        if at < 0 or at + 8 + header + width > len(data) or _word(data, at) != MAGIC:
+    data, width, probe = np.empty(BLOCK, np.uint8), labels.shape[1], marks.shape[1] // 2
+    first, size = 0, 0  # bytes of the file that `data` holds
+    for place, row in enumerate(rows):
+        if ends[place] > first + size:
+            first = begins[place]
+            size = _read(file, data, first, ends[place:])
+        at = begins[place] - first
+        if at + 8 + header + width > size or _word(data, at) != MAGIC:
             continue
         length, flag = _word(data, at + 4), _word(data, at + 8)
         start, end = at + 8 + header + flag * width, at + 8 + length
-        if length > MAX_LENGTH or end > len(data) or end - start < SHORTEST:  # the upper bits mark parts
+        if length > MAX_LENGTH or end > size or end - start < SHORTEST:  # the upper bits mark parts
             continue
-        images[row, 0], images[row, 1] = start, end - start
+        images[row, 0], images[row, 1] = first + start, end - start
         images[row, 2], images[row, 3] = _size(data, start, end)
         label = at + 8 + (header if flag else header - 16 - width)
         labels[row] = data[label : label + width]
@@ -117,20 +138,26 @@ class Plain:
 
 
 class Records:
-    """A .rec file in memory, as far as it is looked at."""
+    """The records of a .rec file that begin at `begins`: each ends before the next one begins."""
 
-    def __init__(self, path: Path, labels: Labels) -> None:
-        self.labels = labels
-        self.data: Bytes = np.asarray(np.memmap(path, np.uint8, "r"))
+    def __init__(self, path: Path, labels: Labels, begins: Ints) -> None:
+        self.path, self.labels = path, labels
+        self.borders = np.append(np.sort(begins), np.iinfo(np.int64).max)
 
     def plain(self, offsets: Ints) -> Plain:
-        """What the records at `offsets` hold; negative ones are left out."""
-        kind, rows = np.dtype(self.labels), len(offsets)
-        images, labels = np.zeros((rows, 4), np.int64), np.zeros((rows, kind.itemsize), np.uint8)
-        marks = np.zeros((rows, 2 * PROBE), np.uint8)
-        _look(self.data, offsets, HEADERS[self.labels].size, kind.itemsize, images, labels, marks)
+        """What the records at `offsets` hold; negative ones are left out. For any thread."""
+        kind, count = np.dtype(self.labels), len(offsets)
+        images, labels = np.zeros((count, 4), np.int64), np.zeros((count, kind.itemsize), np.uint8)
+        marks = np.zeros((count, 2 * PROBE), np.uint8)
+        rows = np.argsort(offsets, kind="stable")
+        rows = rows[offsets[rows] >= 0]
+        begins = offsets[rows]
+        ends = self.borders[np.searchsorted(self.borders, begins, "right")]
+        with open(self.path, "rb", buffering=0) as file:
+            _look(file.fileno(), rows, begins, ends, HEADERS[self.labels].size, images, labels, marks)
         label = labels.view(kind.newbyteorder("<"))[:, 0]
         pixels = images[:, 2] * images[:, 3]
         good = (pixels > 0) & (pixels <= MAX_PIXELS)
         good &= (label == np.floor(label)) & (label >= 0) & (label < EXACT[self.labels])
-        return Plain(good, images[good], label[good].astype(np.int64), marks[good])
+        kept = slice(None) if good.all() else good
+        return Plain(good, images[kept], label[kept].astype(np.int64), marks[kept])

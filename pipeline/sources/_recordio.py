@@ -14,14 +14,14 @@ The reader puts the magic back between two parts. An image record's data:
     8   uint64   id, 16  uint64  id2
     24  flag x float32, then the encoded image
 
-The .idx beside it has a line `key <tab> byte` a record. Layout: dmlc/dmlc-core include/dmlc/recordio.h and
-src/recordio.cc, apache/mxnet python/mxnet/recordio.py (04ec869), tanghan/torch-face tools/basic ("IdQQ").
+The .idx beside it (`_index`) has a line `key <tab> byte` a record. Layout: dmlc/dmlc-core
+include/dmlc/recordio.h and src/recordio.cc, apache/mxnet python/mxnet/recordio.py (04ec869),
+tanghan/torch-face tools/basic ("IdQQ").
 Checked against libmxnet 1.9.1: bytes written are equal, bytes read are equal.
 """
 
 from __future__ import annotations
 
-import io
 import os
 import struct
 import weakref
@@ -137,7 +137,12 @@ class Reader:
         end = offset + HEAD.size + length
         if end > self.size:
             raise self.error(offset, f"truncated: it ends at byte {end}, the file at {self.size}", key)
-        return flag, self.file.read(length)
+        data = self.file.read(length)
+        if len(data) < length:
+            raise self.error(
+                offset, f"the file had {self.size} bytes when it was opened, and has fewer now", key
+            )
+        return flag, data
 
     def scan(self) -> Iterator[tuple[int, bytes]]:
         """(byte, data) of every record, in the order of the file."""
@@ -146,39 +151,6 @@ class Reader:
             data = self.at(offset)
             yield offset, data
             offset = -(-self.file.tell() // 4) * 4
-
-
-def read_index(path: Path, size: int) -> tuple[Ints, Ints]:
-    """Keys and bytes of an .idx, in its order; every byte lies inside a file of `size` bytes."""
-    import pandas as pd
-
-    text = path.read_bytes()
-    try:
-        table = pd.read_csv(io.BytesIO(text), sep="\t", header=None, dtype=np.int64, engine="c")
-        keys, offsets = (table[column].to_numpy(np.int64) for column in (0, 1))
-    except (ValueError, KeyError, OverflowError) as error:  # pandas' parser errors are ValueErrors
-        raise RecordError(_wrong_line(path, text)) from error
-    wrong = np.flatnonzero((offsets < 0) | (offsets % 4 != 0) | (offsets > size - HEAD.size))
-    if len(wrong):
-        first = int(wrong[0])
-        what = "no multiple of 4" if 0 <= offsets[first] <= size - HEAD.size else f"outside its {size} bytes"
-        raise RecordError(
-            f"{path} line {first + 1}: record {keys[first]} at byte {offsets[first]} of the .rec, {what}"
-        )
-    sorted_keys = np.sort(keys)
-    twice = sorted_keys[1:][sorted_keys[1:] == sorted_keys[:-1]]
-    if len(twice):
-        raise RecordError(f"{path}: key {twice[0]} stands on more than one line")
-    return keys, offsets
-
-
-def _wrong_line(path: Path, text: bytes) -> str:
-    for number, line in enumerate(text.splitlines(), 1):
-        fields = line.split(b"\t")
-        if len(fields) != 2 or not all(field.strip().isdigit() for field in fields):
-            told = line[:80].decode(errors="replace")
-            return f"{path} line {number}: should be '<key> <tab> <byte>', is {told!r}"
-    return f"{path} is no index: it has no line '<key> <tab> <byte>'"
 
 
 def write(file: IO[bytes], data: bytes) -> None:

@@ -98,7 +98,7 @@ class CifarBatches:
         return found
 
     def __len__(self) -> int:
-        return 10_000 * len(self.batches) if len(self.names) == 10 else 50_000
+        return sum(50_000 if PurePosixPath(path).name == "train" else 10_000 for path in self.batches)
 
     def samples(self) -> Iterator[Sample | Skipped]:
         for path in self.batches:

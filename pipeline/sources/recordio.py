@@ -16,10 +16,12 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from pipeline import threads
 from pipeline.records import ROWS_PER_SHARD, Sample
 from pipeline.records.places import Place
 from pipeline.sources import Skipped, SourceError, _bulk, _image
 from pipeline.sources._image import Check, Images
+from pipeline.sources._index import read_index
 from pipeline.sources._insightface import EXACT, LabelError, Ranges, identity, read_property
 from pipeline.sources._recordio import (
     HEAD,
@@ -29,12 +31,12 @@ from pipeline.sources._recordio import (
     Labels,
     Reader,
     header_size,
-    read_index,
     unpack,
 )
 from pipeline.strict import Inside
 
 LOG = logging.getLogger(__name__)
+READERS = 2  # threads: while one waits for the file the other looks at what it read
 
 
 class Params(Images):
@@ -147,14 +149,18 @@ class RecordSource:
         if self.check == "decode":
             yield from self.samples()
             return
-        records = _bulk.Records(self.path, self.labels)
-        for first in range(0, len(self.images), ROWS_PER_SHARD):
-            places = self.images[first : first + ROWS_PER_SHARD]
-            found = records.plain(np.where(self.keys[places] < 0, -1, self.offsets[places]))
+        records = _bulk.Records(self.path, self.labels, self.offsets)
+
+        def plain(places: Ints) -> _bulk.Plain:
+            return records.plain(np.where(self.keys[places] < 0, -1, self.offsets[places]))
+
+        stretches = np.split(self.images, range(ROWS_PER_SHARD, len(self.images), ROWS_PER_SHARD))
+        both = zip(stretches, threads.ahead(plain, stretches, READERS), strict=True)
+        for places, found in both:
             rows = found.table(self.keys[places[found.good]], self.where, self.box == "whole")
             at = 0
             for run in np.split(np.arange(len(places)), np.flatnonzero(np.diff(found.good)) + 1):
-                if found.good[run[0]]:
+                if len(run) and found.good[run[0]]:
                     yield rows.slice(at, len(run))
                     at += len(run)
                 else:

@@ -69,12 +69,20 @@ def test_cifar_10(lay):
         source(raw, split="dev")
 
 
+def test_the_test_split_is_as_long_as_it_is(lay):
+    """What the progress bar counts to: batches of 10,000, CIFAR-100's training set is one of 50,000."""
+    entries = {"cifar-100-python/train": b"", "cifar-100-python/test": b""}
+    raw = lay(entries | {"cifar-100-python/meta": python_2({"fine_label_names": ["a", "b"]})})
+    assert [len(source(raw, split=split)) for split in ("train", "test", "all")] == [50_000, 10_000, 60_000]
+
+
 def test_cifar_100_fine_and_coarse(lay):
     _, table = batch([1, 0], 0, "fine_labels")
     meta = {"fine_label_names": ["apple", "bear"], "coarse_label_names": ["fruit", "animal", "fish"]}
     entries = {"train": python_2(table | {"coarse_labels": [1, 9]}), "meta": python_2(meta)}
     raw = lay({f"cifar-100-python/{name}": data for name, data in entries.items()})
     assert [s.identity for s in source(raw).samples()] == ["bear", "apple"]
+    assert len(source(raw)) == 50_000
     coarse, wrong = source(raw, labels="coarse").samples()
     assert coarse.identity == "animal"
     assert wrong == Skipped("train/00001", "label 9 is none of 3 classes")

@@ -1,6 +1,7 @@
 """Sources that say where images lie: the bytes there are the image, and tables say what samples say."""
 
 import io
+import os
 import struct
 import tarfile
 import zipfile
@@ -13,7 +14,7 @@ import pytest
 
 from pipeline import reading, records, runtime
 from pipeline.records import Sample
-from pipeline.sources import SourceError, folder, image_labels, layout, recordio, webdataset
+from pipeline.sources import SourceError, _bulk, folder, image_labels, layout, recordio, webdataset
 from pipeline.sources._insightface import Packer
 from pipeline.sources._recordio import MAGIC_BYTES, Header, pack, write
 
@@ -154,6 +155,39 @@ def test_tables_of_a_packed_set(tmp_path, jpeg):
         tmp_path / "raw/train.rec",
     )
     assert (len(samples), set(people.values())) == (600, {2})
+
+
+@pytest.mark.parametrize("shuffled", [False, True])
+def test_tables_of_records_in_any_order_and_longer_than_a_block(tmp_path, jpeg, shuffled):
+    """Keys in the file's order or not; between small images two that a block can't hold."""
+    raw, random = tmp_path / "raw", np.random.default_rng(3)
+    raw.mkdir()
+    large = [cv2.imencode(".jpg", random.integers(0, 256, (500, 500, 3), np.uint8))[1].tobytes()] * 2
+    images = [jpeg(1), large[0], *(jpeg(i) for i in range(300)), large[1], jpeg(2)]
+    assert min(map(len, large)) > _bulk.BLOCK
+    keys = random.permutation(len(images)) if shuffled else np.arange(len(images))
+    lines = []
+    with open(raw / "train.rec", "wb") as file:
+        for key, image in zip(keys.tolist(), images, strict=True):
+            lines.append(f"{key}\t{file.tell()}\n")
+            write(file, pack(Header((float(key),), key), image))
+    (raw / "train.idx").write_text("".join(lines))
+    assert alike(raw, tmp_path) == []
+    found = list(records.Dataset(tmp_path / "fast", raw).samples())
+    assert [one.identity for one in found] == [str(key) for key in range(len(images))]
+    assert [one.image for one in found] == [images[place] for place in np.argsort(keys)]
+
+
+@pytest.mark.parametrize(("after", "said"), [(4, "truncated: the file ends"), (30, "and has fewer now")])
+def test_a_file_that_is_cut_while_it_is_read(tmp_path, jpeg, after, said):
+    with Packer(tmp_path) as packer:
+        for label in range(6):
+            packer.add(label, [jpeg(label)])
+    found = recordio.build(recordio.Params(), tmp_path, {})
+    at = int(found.offsets[4])
+    os.truncate(tmp_path / "train.rec", at + after)
+    with pytest.raises(SourceError, match=rf"train\.rec: record 4, byte {at}: .*{said}"):
+        list(found.tables())
 
 
 @pytest.mark.parametrize("seed", range(25))

@@ -3,11 +3,12 @@
 import struct
 
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from pipeline.sources import Skipped, _insightface, _recordio, recordio
+from pipeline.sources import Skipped, _index, _insightface, _recordio, recordio
 from pipeline.sources._insightface import Packer, Ranges
 from pipeline.sources._recordio import MAGIC_BYTES, Header, Reader, RecordError, pack, unpack, write
 
@@ -315,3 +316,32 @@ def test_the_packer_keeps_order_and_leaves_nothing_behind(tmp_path, jpeg):
     with pytest.raises(RecordError, match="as a context"):
         Packer(tmp_path / "out").add(0, [jpeg()])
     assert _insightface.EXACT["float32"] == 16777216
+
+
+@QUICK
+@given(
+    st.lists(st.tuples(st.integers(0, 2**61), st.integers(0, 2**40).map(lambda n: 4 * n)), min_size=1),
+    st.sampled_from(["", "\t", "x", "-", " ", "\n", "\r"]),
+    st.data(),
+)
+def test_an_index_reads_as_pandas_reads_it(tmp_path, numbers, other, data):
+    """By the compiled loop where it is plain, with one character more or less perhaps not."""
+    text = "".join(f"{key}\t{at}\n" for key, at in {key: at for key, at in numbers}.items())
+    cut = data.draw(st.integers(0, len(text)))
+    path = tmp_path / "x.idx"
+    path.write_text(text[:cut] + other + text[cut + (not other) :])
+    with open(path, "rb") as file:
+        expected = outcome(
+            lambda: pd.read_csv(file, sep="\t", header=None, dtype=np.int64)[[0, 1]].to_numpy()
+        )
+    found = outcome(lambda: np.stack(_index._numbers(path), 1))
+    assert (found is None) == (expected is None)
+    if found is not None:
+        np.testing.assert_array_equal(found, expected)
+
+
+def outcome(read):
+    try:
+        return read()
+    except (ValueError, KeyError):
+        return None
