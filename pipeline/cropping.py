@@ -1,13 +1,12 @@
 """Stretches of a dataset's rows as shards of crops: by several threads, or passed through.
 
-Images that are crops already (`as_is`) pass through untouched: neither decoded nor encoded again.
+Images that are crops already (`as_is`) pass through untouched: neither decoded nor encoded again, unless they
+are to be blurred.
 """
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -17,8 +16,8 @@ from typing import Any
 import cv2
 import pyarrow as pa
 
-from pipeline import detectors, records
-from pipeline.crops import Crop, Cropper, Params, Resolution, SetAside
+from pipeline import detectors, records, threads
+from pipeline.crops import Crop, Cropper, Params, Resolution, SetAside, blurred
 from pipeline.detectors import Detector, Faces
 from pipeline.records import Dataset, Sample, images
 
@@ -44,6 +43,8 @@ class Cropping:
         writer, resolution = records.Writer(folder), Resolution(self.params.size)
         if self.params.method == "as_is":
             batches: Iterator[Sequence[Any]] = untouched(self._opened, self.params.size, numbers)
+            if self.params.blur:
+                batches = softened(batches, self.params, workers)
         else:
             batches = crops(self._opened, self._croppers, workers, numbers)
         where = [records.ORIGINS.empty_table()]
@@ -73,7 +74,7 @@ class Cropping:
     @cached_property
     def _croppers(self) -> Croppers:
         known = self.params
-        settings = (known.method, known.size, known.margin, known.quality, self.faces)
+        settings = (known.method, known.size, known.margin, known.quality, self.faces, known.blur)
         return Croppers(lambda: Cropper(self._detectors(), *settings))
 
     def __getstate__(self) -> dict[str, Any]:
@@ -111,30 +112,42 @@ def crops(
     def task(start: int) -> list[Sample | SetAside]:
         return croppers.crop(dataset.rows(start, min(start + ROWS, numbers.stop)))
 
-    starts = range(numbers.start, numbers.stop, ROWS)
-    if workers <= 1:
-        yield from map(task, starts)
-        return
-    with ThreadPoolExecutor(workers) as executor:
-        waiting: deque[Future[list[Sample | SetAside]]] = deque()
-        for start in starts:
-            waiting.append(executor.submit(task, start))
-            if len(waiting) >= 4 * workers:  # bounds what waits in memory
-                yield waiting.popleft().result()
-        while waiting:
-            yield waiting.popleft().result()
+    return threads.ahead(task, range(numbers.start, numbers.stop, ROWS), workers)
 
 
 def untouched(dataset: Dataset, size: int, numbers: range) -> Iterator[list[pa.Table | SetAside]]:
     """Some rows in tables, image bytes as they are; set aside what is not `size` x `size` pixels."""
-    size_of = images.Sizes()
     for start in range(numbers.start, numbers.stop, MANY):
         table = dataset.whole(start, min(start + MANY, numbers.stop))
-        sizes = [size_of(image) for image in table["image"].to_pylist()]
+        sizes = [size for chunk in table["image"].chunks for size in images.sizes(chunk)]
         fits = [found == (size, size) for found in sizes]
         others = zip(table["sample_id"].to_pylist(), sizes, strict=True)
         aside = [SetAside(name, _other(found, size)) for name, found in others if found != (size, size)]
         yield [table.filter(pa.array(fits, pa.bool_())) if aside else table, *aside]
+
+
+def softened(
+    batches: Iterator[Sequence[pa.Table | SetAside]], params: Params, workers: int
+) -> Iterator[list[pa.Table | SetAside]]:
+    """`untouched` batches whose images are decoded, blurred and encoded again."""
+    cv2.setNumThreads(1)  # the threads here are the parallelism
+
+    def soften(image: bytes) -> bytes | str:
+        try:
+            return records.encode(blurred(records.decode(image), params.blur), params.quality)
+        except records.BadImageError as error:
+            return str(error)
+
+    for batch in batches:
+        table: Any = batch[0]
+        aside = [face for face in batch[1:] if isinstance(face, SetAside)]
+        made = list(threads.ahead(soften, table["image"].to_pylist(), workers))
+        good = pa.array([isinstance(one, bytes) for one in made], pa.bool_())
+        names = table["sample_id"].to_pylist()
+        aside += [SetAside(n, one) for n, one in zip(names, made, strict=True) if isinstance(one, str)]
+        column = pa.array([one if isinstance(one, bytes) else b"" for one in made], pa.binary())
+        place = table.schema.get_field_index("image")
+        yield [table.set_column(place, table.schema.field(place), column).filter(good), *aside]
 
 
 def _other(found: tuple[int, int] | None, size: int) -> str:

@@ -3,6 +3,9 @@
 `box`, `points5` and `points68` come out in pixels of the crop, `roll` as it is in the crop (an aligned crop
 is turned upright); all else stays. What can't be cropped gives the reason instead.
 
+A preset with a `blur` makes the blurred twin of a dataset: the same faces, found in the same sharp images and
+cropped alike, under a Gaussian.
+
 Of several faces in an image one rule says which count (`detectors.choose`). With `all` each of them is a
 sample of its own, `<id of the image>#1`, `#2` ..., the largest first. Nobody says whose label the image has:
 these samples have neither identity, name nor attributes nor 68 landmarks; an image of one face keeps them.
@@ -39,11 +42,15 @@ class Params(Strict):
     )
     size: int = Field(112, ge=16, le=1024)  # pixels a side
     margin: float = Field(0.0, ge=0, le=4)  # unaligned: share of the box's longer side that is added to it
-    quality: int = Field(95, ge=1, le=101)  # of the JPEG; 101 is PNG; nothing to `as_is`
+    quality: int = Field(95, ge=1, le=101)  # of the JPEG; 101 is PNG; nothing to `as_is` without a blur
+    blur: float = Field(0.0, ge=0, le=20)  # sigma of a Gaussian over the crop, in its pixels; 0 for none
 
     def about(self) -> dict[str, Any]:
         """What is true of the crops."""
-        return self.model_dump(exclude={"margin", "quality"} if self.method == "as_is" else None)
+        unused = set() if self.blur else {"blur"}
+        if self.method == "as_is":
+            unused |= {"margin"} if self.blur else {"margin", "quality"}
+        return self.model_dump(exclude=unused)
 
 
 @dataclass(frozen=True)
@@ -106,9 +113,10 @@ class Cropper:
         margin: float = 0.0,
         quality: int = 95,
         faces: Faces = "prominent",
+        blur: float = 0.0,
     ) -> None:
         self.detector, self.method, self.faces = detector, method, faces
-        self.size, self.margin, self.quality = size, margin, quality
+        self.size, self.margin, self.quality, self.blur = size, margin, quality, blur
 
     def __call__(self, sample: Sample) -> list[Sample | SetAside]:
         try:
@@ -130,7 +138,7 @@ class Cropper:
             crop, matrix = self._cut(image, face)
         except geometry.GeometryError as error:
             return SetAside(sample.sample_id, str(error))
-        done = moved(sample, face, matrix, records.encode(crop, self.quality))
+        done = moved(sample, face, matrix, records.encode(blurred(crop, self.blur), self.quality))
         square, numbers = self.size / geometry.scale(matrix), tuple(matrix.ravel().tolist())
         return Crop(**vars(done), photo=min(image.shape[:2]), square=square, origin=photo, matrix=numbers)
 
@@ -142,6 +150,14 @@ class Cropper:
         if face.box is None:
             raise geometry.GeometryError("an unaligned crop needs a box, here are only landmarks")
         return geometry.unaligned(image, face.box, self.size, self.margin)
+
+
+def blurred(image: Image, sigma: float) -> Image:
+    """The image under a Gaussian of `sigma` pixels, cut off at 3 sigma, its border continued; 0: as it is."""
+    if sigma == 0:
+        return image
+    side = 2 * int(np.ceil(3 * sigma)) + 1
+    return np.asarray(cv2.GaussianBlur(image, (side, side), sigma, borderType=cv2.BORDER_REPLICATE), np.uint8)
 
 
 def moved(sample: Sample, face: Detection, matrix: geometry.Matrix, image: bytes) -> Sample:

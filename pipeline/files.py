@@ -64,10 +64,11 @@ def writing_dir(path: str | Path) -> Iterator[Path]:
 
 @contextmanager
 def making_dir(path: str | Path) -> Iterator[Path]:
-    """A folder that is at `path` only if the block ends well; whoever ends first has made it."""
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    aside = path.with_name(f".{path.name}.{os.getpid()}{_machine()}.tmp")
+    """A folder that is at `path` only if the block ends well; whoever ends first has made it.
+
+    What `path` lies in has to be there: a late process must not bring back a folder that was removed.
+    """
+    path, aside = Path(path), _mine(path)
     shutil.rmtree(aside, ignore_errors=True)
     aside.mkdir()
     try:
@@ -81,17 +82,38 @@ def making_dir(path: str | Path) -> Iterator[Path]:
         shutil.rmtree(aside, ignore_errors=True)
 
 
+def remove_dir(path: str | Path) -> None:
+    """Remove a folder, if it is there; at `path` it is whole or gone, whenever this is killed.
+
+    It is renamed first: who still writes into it fails then, instead of keeping the half of it.
+    """
+    aside = _mine(path)
+    shutil.rmtree(aside, ignore_errors=True)
+    try:
+        os.rename(path, aside)
+    except FileNotFoundError:
+        return
+    except OSError:  # a file system that renames no folder
+        shutil.rmtree(path, ignore_errors=True)
+    shutil.rmtree(aside, ignore_errors=True)
+
+
+def _mine(path: str | Path) -> Path:
+    """A name beside `path` that no other process has, on whatever machine."""
+    return Path(path).with_name(f".{Path(path).name}.{os.getpid()}{_machine()}.tmp")
+
+
 def _machine() -> str:
     """What names this one where several write into one folder; no dot, no digits alone."""
     return "@" + re.sub(r"\W", "-", platform.node())
 
 
 def sweep(folder: Path) -> None:
-    """Remove what `making_dir` of dead processes of this machine left; those of others may be alive."""
+    """Remove what dead processes of this machine left of such folders; those of others may be alive."""
     for left in folder.glob(f".*{_machine()}.tmp"):
         pid = left.name.removesuffix(f"{_machine()}.tmp").rpartition(".")[2]
         if pid.isdigit() and Path("/proc/self").exists() and not Path(f"/proc/{pid}").exists():
-            shutil.rmtree(left, ignore_errors=True)
+            remove_dir(left)
 
 
 def write_bytes(path: str | Path, data: bytes) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import logging
 import re
 import sys
+import threading
 import time
 from collections import Counter, deque
 from collections.abc import Iterator, Mapping, Sequence
@@ -17,6 +18,7 @@ from typing import Protocol
 
 log = logging.getLogger(__name__)
 EVERY = 10.0  # seconds between log lines
+QUIET = 30.0  # seconds without a step after which a line says so; then after twice as many, and so on
 LEAST, SPAN = 3.0, 60.0  # seconds that a rate is taken over: from, to
 REASONS = 5  # that a line names
 
@@ -74,14 +76,24 @@ class Lines:
 
     def __init__(self, total: float, what: str, every: float = EVERY) -> None:
         self.what, self.every, self.pace = what, every, Pace(total)
-        self.told = time.monotonic()
+        self.told = self.heard = time.monotonic()
+        self.patience = QUIET
 
     def advance(self, steps: int = 1) -> None:
         now = time.monotonic()
         self.pace.advance(steps, now)
+        self.heard, self.patience = now, QUIET
         if now - self.told >= self.every:
             self.told = now
             log.info("%s", self.line(now))
+
+    def listen(self, over: threading.Event) -> None:
+        """Until then tell now and then where no step comes: that is no end, nor has anything stopped."""
+        while not over.wait(EVERY):
+            silent = time.monotonic() - self.heard
+            if silent >= self.patience:
+                self.patience *= 2
+                log.info("%s, at work; nothing finished for %s", self.line(time.monotonic()), span(silent))
 
     def line(self, now: float) -> str:
         """ "crop: 120/1000 (12 %), 35.1/s, 25 s left"; without a total "crop: 120, 35.1/s" """
@@ -95,10 +107,11 @@ class Bar:
 
     def __init__(self, total: float, what: str) -> None:
         from rich.console import Console
-        from rich.progress import BarColumn, MofNCompleteColumn, TextColumn
+        from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn
         from rich.progress import Progress as RichProgress
 
-        columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
+        # the clock runs where no step comes for long, too
+        columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
         pace = TextColumn("{task.fields[pace]}")
         self.pace = Pace(total)
         self.rich = RichProgress(*columns, pace, console=Console(stderr=True))
@@ -114,7 +127,14 @@ class Bar:
 def progress(total: float, what: str) -> Iterator[Progress]:
     """`with progress(n, "crop") as bar: bar.advance()`; a total of 0 means that nobody knows it."""
     if not sys.stderr.isatty():
-        yield Lines(total, what)
+        lines, over = Lines(total, what), threading.Event()
+        listener = threading.Thread(target=lines.listen, args=(over,), daemon=True, name="progress")
+        listener.start()
+        try:
+            yield lines
+        finally:
+            over.set()
+            listener.join()
         return
     bar = Bar(total, what)
     with bar.rich:

@@ -17,7 +17,6 @@ import logging
 import os
 import platform
 import resource
-import shutil
 import sys
 import time
 import traceback
@@ -186,7 +185,7 @@ def prepared(name: str, item: str | None, benchmark: bool, address: str) -> Iter
             raise
         finally:
             journal.end(status)
-        shutil.rmtree(folder, ignore_errors=True)
+        files.remove_dir(folder)
     prune(kept)
 
 
@@ -249,9 +248,10 @@ def prune(kept: Path) -> None:
     """Drop this stage's checkpoints of other parameters, unless another workspace is at them."""
     for lock in kept.glob("*.lock"):
         if (file := guard.hold(lock)) is not None:
-            shutil.rmtree(lock.with_suffix(""), ignore_errors=True)
+            files.remove_dir(lock.with_suffix(""))
             lock.unlink(missing_ok=True)
             file.close()
+    files.sweep(kept)
     with contextlib.suppress(OSError):
         kept.rmdir()
 

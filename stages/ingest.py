@@ -38,7 +38,7 @@ def main(run: stage.Run) -> None:
             records.check_set_aside(writer.set_aside, total, limit, f"dataset {name}")
         pairs = records.pair_table(source.pairs())
         lists = source.lists() if isinstance(source, Listed) else {}
-        notes = remarks(people, writer.count)
+        notes = [*about.get("notes", []), *remarks(people, writer.count)]
         writer.close({**about, "notes": notes}, pairs, lists)
     for note in notes:
         LOG.warning("%s: %s", name, note)

@@ -154,3 +154,25 @@ def test_what_is_cropped_already_passes_through_in_stretches(dataset, tmp_path):
     assert {row["reason"] for shard in found for row in shard.facts["set_aside"]} == {
         "20 x 24 pixels: crop `as_is` takes 24 x 24"
     }
+
+
+def test_crops_that_are_to_be_blurred_are_decoded_and_what_can_not_be_is_set_aside():
+    import pyarrow as pa
+
+    rng = np.random.default_rng(0)
+    pictures = [rng.integers(0, 256, (16, 16, 3), np.uint8) for _ in range(4)]
+    images = [records.encode(one, 101) for one in pictures]
+    images[2] = images[2][:60]  # its header is whole
+    rows = [Sample(f"{k}", image, identity="a").row() for k, image in enumerate(images)]
+    table = pa.Table.from_pylist(rows, records.SCHEMA)
+    before = crops.SetAside("x", "before")
+    params = Params(method="as_is", size=16, quality=101, blur=1.5)
+    (first, *aside), (second,) = cropping.softened(iter([[table, before], [table[:1]]]), params, 2)
+    assert first["sample_id"].to_pylist() == ["0", "1", "3"]
+    assert [one.sample_id for one in aside] == ["x", "2"]
+    for place, number in enumerate((0, 1, 3)):
+        found = records.decode(first["image"][place].as_py())
+        np.testing.assert_array_equal(found, crops.blurred(pictures[number], 1.5))
+        assert found.std() < 0.5 * pictures[number].std()
+    assert second.num_rows == 1
+    assert first.schema == table.schema

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from pipeline import crops, geometry, records
-from pipeline.crops import Cropper, SetAside
+from pipeline.crops import Cropper, Params, SetAside, blurred
 from pipeline.detectors import Detection
 from pipeline.records import Sample
 
@@ -139,3 +139,27 @@ def test_a_sheet_shows_crops_with_their_landmarks():
     assert sheet[128 + 5, 5].tolist() == [90, 90, 90]
     assert sheet[-1, -1].tolist() == [255, 255, 255]
     assert crops.sheet([]).shape == (128, 128, 3)
+
+
+def test_a_preset_tells_its_blur_only_where_it_has_one():
+    assert Params(method="aligned", size=64).about() == {
+        "method": "aligned", "size": 64, "margin": 0.0, "quality": 95
+    }  # fmt: skip
+    assert Params(method="as_is", size=64).about() == {"method": "as_is", "size": 64}
+    twin = Params(method="as_is", size=64, blur=2.0).about()
+    assert twin == {"method": "as_is", "size": 64, "quality": 95, "blur": 2.0}
+    with pytest.raises(ValueError, match="blur"):
+        Params(blur=-1)
+
+
+def test_a_blur_is_gaussian_and_keeps_what_is_plain():
+    point = np.zeros((31, 31, 3), np.uint8)
+    point[15, 15] = 255
+    found = blurred(point, 2.0)[..., 0].astype(float)
+    x = np.arange(31) - 15
+    line = np.where(np.abs(x) <= 6, np.exp(-(x**2) / 8), 0)
+    line /= line.sum()
+    np.testing.assert_allclose(found, 255 * np.outer(line, line), atol=1)
+    plain = np.full((9, 9, 3), 77, np.uint8)
+    assert (blurred(plain, 3.0) == plain).all()
+    assert blurred(point, 0.0) is point

@@ -56,3 +56,30 @@ def test_json_is_the_same_bytes_and_refuses_nan(tmp_path):
     with pytest.raises(ValueError, match=r"/a: b\.c\[1\] is nan"):
         files.write_json(tmp_path / "a", {"a": 1.0, "b": {"c": [0.0, float("nan")]}})
     assert files.read_json(tmp_path / "a") == {"a": 2, "b": 1}
+
+
+def test_a_removed_folder_is_not_brought_back_by_who_still_writes_there(tmp_path):
+    kept = tmp_path / "kept"
+    kept.mkdir()
+    with pytest.raises(FileNotFoundError), files.making_dir(kept / "a") as late:
+        (late / "first").touch()
+        files.remove_dir(kept)
+        with pytest.raises(FileNotFoundError):
+            (late / "second").touch()
+    with pytest.raises(FileNotFoundError), files.making_dir(kept / "b"):
+        pass
+    files.remove_dir(kept)  # no folder, no error
+    assert os.listdir(tmp_path) == []
+
+
+def test_what_a_kill_leaves_of_a_removal_is_swept(tmp_path, monkeypatch):
+    (tmp_path / "a").mkdir()
+    (tmp_path / "a" / "x").touch()
+    with monkeypatch.context() as killed:
+        killed.setattr(files.shutil, "rmtree", lambda *_, **__: None)
+        killed.setattr(files.os, "getpid", lambda: 2**22 + 1)
+        files.remove_dir(tmp_path / "a")
+    (left,) = tmp_path.iterdir()
+    assert left.name.startswith(".a.")
+    files.sweep(tmp_path)
+    assert os.listdir(tmp_path) == []

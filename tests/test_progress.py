@@ -1,6 +1,7 @@
 """Progress: a rate that forgets the start, time left once there is one, and a stage's last line."""
 
 import logging
+import threading
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -32,6 +33,39 @@ def test_lines_tell_rate_and_time_left(clock):
     bar = progress.Lines(200, "crop")
     walk(bar, clock, (1, 10), (8, 40))
     assert bar.line(clock.now) == "crop: 50/200 (25 %), 5.0/s, 30 s left"
+
+
+def test_lines_tell_that_nothing_was_finished_for_long(clock, caplog):
+    caplog.set_level(logging.INFO)
+    bar = progress.Lines(960, "ingest")
+    told = {}
+
+    def wait(seconds):
+        """The clock goes on; at 100 s a step comes, after 260 s the work is over."""
+        told.update({clock.now - 1000: caplog.messages[-1]} if caplog.messages else {})
+        caplog.clear()
+        clock.now += seconds
+        if clock.now == 1100:
+            bar.advance(128)
+        return clock.now > 1260
+
+    bar.listen(SimpleNamespace(wait=wait))
+    assert told == {
+        30: "ingest: 0/960 (0 %), at work; nothing finished for 30 s",
+        60: "ingest: 0/960 (0 %), at work; nothing finished for 60 s",
+        100: "ingest: 128/960 (13 %)",
+        130: "ingest: 128/960 (13 %), at work; nothing finished for 30 s",
+        160: "ingest: 128/960 (13 %), at work; nothing finished for 60 s",
+        220: "ingest: 128/960 (13 %), at work; nothing finished for 2 min",
+    }
+
+
+def test_nobody_listens_after_the_end(monkeypatch):
+    monkeypatch.setattr(progress.sys, "stderr", SimpleNamespace(isatty=lambda: False))
+    with pytest.raises(KeyError), progress.progress(10, "crop"):
+        assert "progress" in {thread.name for thread in threading.enumerate()}
+        raise KeyError
+    assert "progress" not in {thread.name for thread in threading.enumerate()}
 
 
 def test_without_a_total_no_time_is_left(clock):

@@ -3,8 +3,9 @@
     normalised = (pixel / divide - mean) / std = (pixel - divide mean) / (divide std)
 
 so its spec carries divide * mean and divide * std, in 0..255 as everywhere, and the image that comes in is
-normalised already. image: (b, 3, size, size) float32 RGB -> embedding (b, dim). A file whose batch is fixed
-at k is fed k faces at a time. Nothing can be learned or differentiated through it.
+normalised already. image: (b, 3, size, size) float32 RGB -> embedding (b, dim); a file that was trained on
+BGR is fed the channels in that order. A file whose batch is fixed at k is fed k faces at a time. Nothing can
+be learned or differentiated through it.
 
 Errors (`ForeignModelError`) name the file: not ONNX, more than one input or output, another input size,
 another embedding size.
@@ -13,7 +14,7 @@ another embedding size.
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from jaxtyping import Float
@@ -30,6 +31,7 @@ class Params(Strict):
     mean: Shades = (0.5, 0.5, 0.5)  # RGB, after the division
     std: Shades = (0.5, 0.5, 0.5)
     divide: float = Field(255.0, gt=0.0)  # what pixels are divided by first
+    colours: Literal["rgb", "bgr"] = "rgb"  # the order that the file was trained on; mean and std are RGB
     dim: int = Field(512, ge=1)  # size of the embedding
 
 
@@ -86,9 +88,9 @@ def check_signature(session: Any, weights: Path, size: int) -> int | None:
 class Foreign(Backbone):
     """A frozen recogniser of which only the embedding is known."""
 
-    def __init__(self, weights: Path, size: int, dim: int) -> None:
+    def __init__(self, weights: Path, size: int, dim: int, bgr: bool = False) -> None:
         super().__init__()
-        self.dim = dim
+        self.dim, self.bgr = dim, bgr
         self.weights = weights
         self._session = open_session(weights)
         self._batch = check_signature(self._session, weights, size)
@@ -100,7 +102,8 @@ class Foreign(Backbone):
     def forward(self, image: Float[Tensor, "b 3 h w"], side: Tensor | None = None) -> Outputs:
         if side is not None:
             raise ForeignModelError(f"{self.weights} takes an image alone: `landmark` must be none")
-        return Outputs(self._run(image.detach().cpu().float()).to(image.device))
+        fed = image.detach().cpu().float()
+        return Outputs(self._run(fed.flip(1) if self.bgr else fed).to(image.device))
 
     def _run(self, image: Tensor) -> Tensor:
         """Embeddings (b, dim); a fixed batch is filled up with black and cut again."""
@@ -122,7 +125,7 @@ class Foreign(Backbone):
 
 def load(params: Params, weights: Path) -> Foreign:
     """The recogniser in the file `weights`."""
-    return Foreign(weights, params.size, params.dim)
+    return Foreign(weights, params.size, params.dim, params.colours == "bgr")
 
 
 def build(

@@ -52,6 +52,15 @@ def test_channels_last_memory_and_order_change_nothing(tmp_path):
     torch.testing.assert_close(net(image.flip(0)).embedding.flip(0), expected)
 
 
+def test_a_file_that_wants_bgr_gets_it(tmp_path):
+    weight = write(tmp_path / "m.onnx")
+    red, green, blue = torch.randn(3, 5, 8, 8)
+    net = onnx.load(onnx.Params(size=8, dim=4, colours="bgr"), tmp_path / "m.onnx")
+    expected = torch.stack([blue, green, red], 1).flatten(1) @ weight
+    found = net(torch.stack([red, green, blue], 1)).embedding
+    torch.testing.assert_close(found, expected, atol=1e-4, rtol=1e-4)
+
+
 def test_no_face_at_all(tmp_path):
     write(tmp_path / "m.onnx", 1)
     assert load(tmp_path / "m.onnx")(torch.zeros(0, 3, 8, 8)).embedding.shape == (0, 4)

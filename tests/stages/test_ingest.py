@@ -5,7 +5,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from pipeline import records, shards
+from pipeline import pools, records, shards
 from pipeline.params.schema import Dataset
 from pipeline.sources import SourceError
 from stages import crop, ingest
@@ -152,16 +152,35 @@ def test_reading_twice_gives_equal_bytes(run, raw, jpeg):
     assert written[0] == written[1]
 
 
-def test_a_world_is_made_by_workers_and_its_lists_reach_the_crops(run):
+def test_a_world_is_made_by_workers_and_its_lists_reach_the_crops(run, monkeypatch):
+    started, begin = [], pools.processes
+
+    def spied(task, workers, *others):
+        started.append(workers)
+        return begin(task, workers, *others)
+
+    monkeypatch.setattr(pools, "processes", spied)
+    monkeypatch.setattr(shards, "SMALLEST", 6)
     part = {"identities": 2, "images": 1}
     test = {"identities": 6, "images": 2, "distractors": 2, "probes": 1, "stills": 1, "frames": 1}
     sizes = {"tiny": {"world": {"labelled": part, "unlabelled": part, "validation": part, "test": test}}}
     world = {"worlds": {"home": {"size": 32}}, "world_seed": 0, "sizes": sizes}
-    chosen = ["wild", "templates", "distractors", "surveillance", "splits"]
-    ran = run("faces", source="synthetic", part="test", protocols=chosen, workers=2, benchmark=True)
-    ran.params |= world
-    ingest.main(ran)
-    dataset = read(Path("data/benchmarks/ingest/faces"))
+    entry = {
+        "source": "synthetic",
+        "part": "test",
+        "protocols": ["templates", "distractors", "surveillance", "splits"],
+        "negatives": ["random"],
+    }
+    place, written = Path("data/benchmarks/ingest/faces"), {}
+    for workers in (1, 2):
+        ran = run("faces", **entry, workers=workers, benchmark=True)
+        ran.params |= world
+        ingest.main(ran)
+        written[workers] = {path.name: path.read_bytes() for path in place.iterdir()}
+    assert started == [2]
+    assert sum(name.startswith("part-") for name in written[1]) == 5
+    assert written[1] == written[2]
+    dataset = read(place)
     assert len(dataset) == ran.told["samples"] == ran.steps == 4 * (2 + 3) + 2 * 2 + 2 * 1 + 2
     assert {name: table.schema for name, table in dataset.lists().items()} == records.LISTS
     assert {name: ran.told[name] for name in records.LISTS} == {
