@@ -28,7 +28,7 @@ import pandas as pd
 import yaml
 
 from pipeline import crops, files, model, plugin, records
-from pipeline.backbones import onnx
+from pipeline.backbones import foreign as files_of
 from pipeline.evaluate import embed, hashes, removals
 from pipeline.evaluate.overlap import Faces
 from pipeline.loader import Faces as Images
@@ -42,11 +42,11 @@ ROOT = Path(__file__).resolve().parent.parent
 
 
 def foreign(shared: Path, folder: Path) -> model.Recogniser:
-    params = onnx.Params(**MS1M)
-    mean, std = onnx.normalisation(params)
+    params = files_of.Params(**MS1M)
+    mean, std = files_of.normalisation(params)
     spec = model.ModelSpec(
-        name="ms1m", kind="foreign", backbone="onnx", shape=params.model_dump(mode="json"), auditable=False,
-        mean=mean, std=std,
+        name="ms1m", kind="foreign", backbone="foreign", shape=params.model_dump(mode="json"),
+        auditable=False, mean=mean, std=std,
     )  # fmt: skip
     model.save_foreign(folder, spec, shared / "weights" / "mobilefacenet_ms1m.onnx")
     return model.load(folder).recogniser

@@ -30,7 +30,7 @@ from jaxtyping import Float, UInt8
 from torch import Tensor, nn
 
 from pipeline import model
-from pipeline.backbones import onnx as foreign
+from pipeline.backbones import foreign
 
 OPSET = 17
 IMAGE, EMBEDDING = "image", "embedding"
@@ -63,7 +63,7 @@ class Whole(nn.Module):
 
 
 def backbone_params(size: int, dim: int) -> foreign.Params:
-    """The preset with which our `onnx` backbone takes an export in: pixels as they are."""
+    """The preset with which our `foreign` backbone takes an export in: pixels as they are."""
     return foreign.Params(size=size, mean=(0.0, 0.0, 0.0), std=(1.0, 1.0, 1.0), divide=1.0, dim=dim)
 
 
@@ -71,7 +71,7 @@ def to_onnx(recogniser: model.Recogniser, about: Mapping[str, str] | None = None
     """The file's bytes, the same for the same model; `about` goes into its metadata."""
     spec = recogniser.spec
     if spec.kind != "trained":
-        raise ExportError(f"model {spec.name!r} is {spec.kind}: take the ONNX file that it was made of")
+        raise ExportError(f"model {spec.name!r} is {spec.kind}: take the file that it was made of")
     net = Whole(recogniser).cpu().eval()
     free = {0: "batch"}
     with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings(), torch.no_grad():
@@ -110,7 +110,7 @@ def taken_in(path: Path, spec: model.ModelSpec, dim: int) -> model.Recogniser:
     described = model.ModelSpec(
         name=spec.name,
         kind="foreign",
-        backbone="onnx",
+        backbone="foreign",
         shape=params.model_dump(mode="json"),
         size=params.size,
         mean=mean,

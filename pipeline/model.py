@@ -1,6 +1,6 @@
 """Models as folders: what a model is (`ModelSpec`), the module (`Recogniser`), building, saving, loading.
 
-A folder holds spec.json, weights.pt (float32 state dict; model.onnx for a foreign one), head.pt and
+A folder holds spec.json, weights.pt (float32 state dict; a foreign one's file instead), head.pt and
 classes.json where there is a classifier, side.pt where landmark heatmaps are stacked on the image, and
 code.json: digests of the plugins that run the weights, so that what reads the model notices their edits.
 It needs nothing outside itself; the same model gives the same bytes; a stranger's weights run no code.
@@ -223,12 +223,13 @@ def _code(spec: ModelSpec) -> dict[str, str]:
 
 
 def save_foreign(folder: Path | str, spec: ModelSpec, weights: Path | str) -> None:
-    """Write the folder of a foreign ONNX recogniser; the file must load, and is copied in."""
-    _foreign(spec, Path(weights))
+    """Write the folder of a foreign recogniser; the file must load, and is copied in."""
+    module, weights = plugin.load("backbones", spec.backbone), Path(weights)
+    module.load(module.Params(**spec.shape), weights)
     with files.writing_dir(folder) as aside:
         files.write_json(aside / "spec.json", spec.model_dump(mode="json"))
         files.write_json(aside / "code.json", _code(spec))
-        shutil.copyfile(weights, aside / "model.onnx")
+        shutil.copyfile(weights, aside / module.kept_as(weights))
 
 
 def load_spec(folder: Path | str) -> ModelSpec:
@@ -249,7 +250,9 @@ def load(folder: Path | str) -> Model:
     if spec.kind == "landmark":
         raise ModelError(f"{folder} holds a landmark net, not a recogniser")
     if spec.kind == "foreign":
-        return Model(spec, _foreign(spec, folder / "model.onnx"), None, [])
+        module = plugin.load("backbones", spec.backbone)
+        net = module.load(module.Params(**spec.shape), module.kept_in(folder))
+        return Model(spec, Recogniser(spec, net), None, [])
     recogniser = build(spec)
     _fill(recogniser, folder / "weights.pt")
     if recogniser.side is not None:
@@ -271,11 +274,6 @@ def load_landmark(folder: Path | str) -> tuple[ModelSpec, LandmarkNet]:
     net = build_landmark(spec)
     _fill(net, Path(folder) / "weights.pt")
     return spec, net.eval()
-
-
-def _foreign(spec: ModelSpec, weights: Path) -> Recogniser:
-    module = plugin.load("backbones", spec.backbone)
-    return Recogniser(spec, module.load(module.Params(**spec.shape), weights))
 
 
 def _bytes(net: nn.Module) -> bytes:

@@ -1,22 +1,22 @@
-"""Takes a frozen ONNX recogniser in as a model: its file, its normalisation, and that nobody can audit it."""
+"""Takes a frozen recogniser in as a model: its file, its normalisation, and that nobody can audit it."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
 from pipeline import model, stage
-from pipeline.backbones import onnx
+from pipeline.backbones import foreign
 
 
 def main(run: stage.Run) -> None:
     name = str(run.item)
     entry = run.params["foreign"][name]
-    params = onnx.Params(**run.params["backbones"]["onnx"][entry["preset"]])
-    mean, std = onnx.normalisation(params)
+    params = foreign.Params(**run.params["backbones"]["foreign"][entry["preset"]])
+    mean, std = foreign.normalisation(params)
     spec = model.ModelSpec(
         name=name,
         kind="foreign",
-        backbone="onnx",
+        backbone="foreign",
         shape=params.model_dump(mode="json"),
         size=params.size,
         auditable=False,

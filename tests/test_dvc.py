@@ -157,7 +157,7 @@ def test_every_choice_of_a_trained_model_is_a_file_dep(group):
 
 
 def test_a_foreign_model_depends_on_the_code_that_runs_it():
-    assert "pipeline/backbones/onnx.py" in body("foreign")["deps"]
+    assert "pipeline/backbones/foreign.py" in body("foreign")["deps"]
 
 
 def test_exempt_files_exist_and_have_a_reason():

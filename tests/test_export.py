@@ -221,5 +221,5 @@ def test_a_foreign_model_is_refused(tmp_path):
     net, data = exported()
     checked(net, tmp_path, data)
     again = export.taken_in(tmp_path / "model.onnx", net.spec, net.dim)
-    with pytest.raises(export.ExportError, match="'x' is foreign: take the ONNX file"):
+    with pytest.raises(export.ExportError, match="'x' is foreign: take the file"):
         export.to_onnx(again)

@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from pipeline import model, plugin
+from pipeline.backbones import foreign
 from pipeline.model import ModelSpec
 from tests.test_model import landmark, spec
 
@@ -34,12 +35,12 @@ def test_without_a_head_and_of_a_landmark_net(landmark, tmp_path):
 
 
 def test_of_a_foreign_model(tmp_path, monkeypatch):
-    monkeypatch.setattr(model, "_foreign", lambda spec, weights: torch.nn.Identity())
+    monkeypatch.setattr(foreign, "load", lambda params, weights: torch.nn.Identity())
     (tmp_path / "net.onnx").write_bytes(b"net")
-    described = ModelSpec(name="f", kind="foreign", backbone="onnx")
+    described = ModelSpec(name="f", kind="foreign", backbone="foreign")
     model.save_foreign(tmp_path / "f", described, tmp_path / "net.onnx")
     found = code_of(tmp_path / "f")
-    assert found["backbones/onnx"] == plugin.meaning("backbones", "onnx")
+    assert found["backbones/foreign"] == plugin.meaning("backbones", "foreign")
     assert {name.split("/")[0] for name in found} == {"backbones"}
 
 

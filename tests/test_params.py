@@ -66,7 +66,7 @@ def test_several_problems_are_told_together(spoil):
 def foreign(values, loss="fm", mixing="unlabelled"):
     Path("big.onnx").write_bytes(b"weights")
     size = values["crops"]["aligned"]["size"]
-    values["backbones"]["onnx"]["ms1m"]["size"] = size
+    values["backbones"]["foreign"]["ms1m"]["size"] = size
     values["foreign"] = {"big": {"weights": "big.onnx", "preset": "ms1m"}}
     values["after"]["targets"].append("big")
     values["distill"]["student"] |= {"teacher": "big", "loss": loss, "mixing": mixing}
@@ -569,7 +569,7 @@ CASES = {
         "does not exist",
     ),
     "a foreign model of another size": (
-        lambda v: (foreign(v), v["backbones"]["onnx"]["ms1m"].update(size=99)),
+        lambda v: (foreign(v), v["backbones"]["foreign"]["ms1m"].update(size=99)),
         "foreign.big",
         "takes images of 99 px",
     ),

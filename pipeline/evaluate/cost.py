@@ -40,11 +40,14 @@ def macs(net: nn.Module, *inputs: Tensor) -> int:
 
 
 def size(recogniser: Recogniser, onnx: Path | None = None) -> dict[str, Any]:
-    """Parameters, FLOPs and embedding bytes; `onnx`, a foreign model's file, is counted in its graph."""
+    """Parameters, FLOPs and embedding bytes; `onnx`, a foreign model's file, is counted in its graph.
+
+    Of a frozen TorchScript file, whose weights are constants, the parameters are None.
+    """
     answer: dict[str, Any] = {"embedding": recogniser.dim, "embedding_bytes": recogniser.dim * BYTES}
     if onnx is not None:
         return {**answer, **graph_size(onnx)}
-    device = next(recogniser.parameters()).device
+    device = next((value.device for value in recogniser.parameters()), None)
     image = torch.zeros(1, 3, recogniser.spec.size, recogniser.spec.size, device=device)
     seen: list[tuple[Tensor, ...]] = []
     hook = recogniser.backbone.register_forward_pre_hook(lambda _, given: seen.append(given))
@@ -56,7 +59,7 @@ def size(recogniser: Recogniser, onnx: Path | None = None) -> dict[str, Any]:
         hook.remove()
     own = macs(recogniser.backbone, *seen[0])
     recogniser.train(training)
-    answer |= {"parameters": parameters(recogniser), "flops": own}
+    answer |= {"parameters": parameters(recogniser) or None, "flops": own}
     if recogniser.side is not None:
         answer |= {"side_parameters": parameters(recogniser.side), "side_flops": whole - own}
     return answer

@@ -144,9 +144,9 @@ def crop_sizes(values: Tree) -> Iterator[Problem]:
     for name, entry in tree(values, "foreign").items():
         preset = entry.get("preset")
         yield from named(
-            f"foreign.{name}.preset", preset, tree(values, "backbones", "onnx"), "backbones.onnx preset"
+            f"foreign.{name}.preset", preset, tree(values, "backbones", "foreign"), "backbones.foreign preset"
         )
-        wanted = tree(values, "backbones", "onnx", str(preset)).get("size")
+        wanted = tree(values, "backbones", "foreign", str(preset)).get("size")
         for size in sorted(distinct):
             if wanted is not None and size != wanted:
                 what = f"the model {name!r} takes images of {wanted} px, the crops have {size} px"

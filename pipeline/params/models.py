@@ -80,7 +80,7 @@ def choices(values: Tree) -> Iterator[Problem]:
             if name in tree(values, part):
                 known = tree(values, part, name)
                 yield from named(f"{path}.{preset}", entry.get(preset), known, f"{part}.{name} preset")
-        if entry.get("backbone") == "onnx":
+        if entry.get("backbone") == "foreign":
             yield Problem(
                 f"{path}.backbone",
                 "a foreign model is frozen",
@@ -144,7 +144,7 @@ def _exports(values: Tree) -> Iterator[Problem]:
     names = after.get("export")
     for name in names if isinstance(names, list) else ():
         if name in tree(values, "foreign"):
-            what = f"{name!r} is a foreign model, which is an ONNX file already"
+            what = f"{name!r} is a foreign model, which is a file already"
             yield Problem("after.export", what, f"take the file of foreign.{name}.weights, or distil from it")
         elif name in models(values) and name not in (after.get("evaluate") or []):
             what = f"{name!r} is not evaluated, and the card of an export tells what was measured"

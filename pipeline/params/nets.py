@@ -77,7 +77,7 @@ def _net(values: Tree, entry: Tree) -> Any:
     backbone, conv, size = str(entry.get("backbone")), str(entry.get("conv")), _size(values)
     shape = tree(values, "backbones", backbone).get(str(entry.get("shape")))
     mixture = tree(values, "convs").get(conv)
-    if size is None or not isinstance(shape, dict) or not isinstance(mixture, dict) or backbone == "onnx":
+    if size is None or not isinstance(shape, dict) or not isinstance(mixture, dict) or backbone == "foreign":
         return None
     import torch
 

@@ -118,7 +118,7 @@ def take_in(name: str, size: int, dim: int) -> str:
     preset = f"{{size: {size}, mean: [0.0, 0.0, 0.0], std: [1.0, 1.0, 1.0], divide: 1.0, dim: {dim}}}"
     return (
         f"foreign:\n  {name}_onnx: {{weights: data/raw/{name}.onnx, preset: {name}_onnx}}\n"
-        f"backbones:\n  onnx:\n    {name}_onnx: {preset}\n"
+        f"backbones:\n  foreign:\n    {name}_onnx: {preset}\n"
     )
 
 

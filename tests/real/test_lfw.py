@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from pipeline import crops, model, plugin, records
-from pipeline.backbones import onnx
+from pipeline.backbones import foreign
 from pipeline.evaluate.bench import ModelBench
 from pipeline.protocols import pairs
 from pipeline.runtime import Runtime
@@ -61,11 +61,11 @@ def lfw(tmp_path_factory):
 
 def test_foreign_recogniser_on_lfw_a(lfw, tmp_path):
     weights = SHARED / "weights" / "mobilefacenet_ms1m.onnx"
-    params = onnx.Params(**MS1M)
-    mean, std = onnx.normalisation(params)
+    params = foreign.Params(**MS1M)
+    mean, std = foreign.normalisation(params)
     spec = model.ModelSpec(
-        name="ms1m", kind="foreign", backbone="onnx", shape=params.model_dump(mode="json"), auditable=False,
-        mean=mean, std=std,
+        name="ms1m", kind="foreign", backbone="foreign", shape=params.model_dump(mode="json"),
+        auditable=False, mean=mean, std=std,
     )  # fmt: skip
     model.save_foreign(tmp_path / "ms1m", spec, weights)
     bench = ModelBench(model.load(tmp_path / "ms1m"), {"lfw": lfw}, Runtime(), weights)

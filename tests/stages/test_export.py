@@ -8,7 +8,7 @@ import torch
 import yaml
 
 from pipeline import export, files, model
-from pipeline.backbones import onnx
+from pipeline.backbones import foreign as of_file
 from pipeline.loader import Faces
 from stages import evaluate, foreign
 from stages import export as exporting
@@ -106,7 +106,7 @@ def test_the_lines_of_the_card_take_it_in_and_every_pair_scores_the_same(run):
     exporting.main(run)
     params = yaml.safe_load(files.read_json(OUT / "card.json")["take_in"])
     entry = params["foreign"]["teacher_onnx"]
-    assert set(params["backbones"]["onnx"]) == {entry["preset"]}
+    assert set(params["backbones"]["foreign"]) == {entry["preset"]}
     Path(entry["weights"]).parent.mkdir(parents=True)
     Path(entry["weights"]).write_bytes((OUT / "model.onnx").read_bytes())
     foreign.main(FakeRun("teacher_onnx", params))
@@ -149,10 +149,10 @@ def test_an_export_that_is_another_model_leaves_nothing(run, monkeypatch):
 def test_a_foreign_model_is_refused(run):
     exporting.main(run)
     params = {"size": 16, "mean": [0.0] * 3, "std": [1.0] * 3, "divide": 1.0, "dim": 16}
-    spec = model.ModelSpec(name="teacher", kind="foreign", backbone="onnx", shape=params, size=16)
-    assert onnx.Params(**params) == export.backbone_params(16, 16)
+    spec = model.ModelSpec(name="teacher", kind="foreign", backbone="foreign", shape=params, size=16)
+    assert of_file.Params(**params) == export.backbone_params(16, 16)
     model.save_foreign("data/models/teacher", spec, OUT / "model.onnx")
-    with pytest.raises(export.ExportError, match="'teacher' is foreign: take the ONNX file"):
+    with pytest.raises(export.ExportError, match="'teacher' is foreign: take the file"):
         exporting.main(run)
 
 

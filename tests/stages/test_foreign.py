@@ -9,7 +9,7 @@ import torch
 from onnx import TensorProto, helper
 
 from pipeline import model
-from pipeline.backbones.onnx import ForeignModelError
+from pipeline.backbones.foreign import ForeignModelError
 from stages import foreign
 from tests.stages.fakes import FakeRun
 
@@ -19,7 +19,7 @@ PRESET = {"size": 8, "mean": [0.5, 0.4, 0.3], "std": [0.2, 0.2, 0.1], "divide": 
 def take_in(weights):
     params = {
         "foreign": {"teacher": {"weights": str(weights), "preset": "p"}},
-        "backbones": {"onnx": {"p": PRESET}},
+        "backbones": {"foreign": {"p": PRESET}},
     }
     foreign.main(FakeRun("teacher", params))
 
