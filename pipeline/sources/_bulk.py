@@ -13,13 +13,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numba
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 from numba import types
 
+from pipeline.compiled import compiled
 from pipeline.records import PLACED
 from pipeline.records.places import PROBE
 from pipeline.sources._image import MAX_PIXELS
@@ -33,7 +33,7 @@ BLOCK = 1 << 18  # bytes that are read at a time, few enough to stay near the pr
 _pread: Any = types.ExternalFunction("pread", types.intp(types.int32, types.uintp, types.uintp, types.int64))
 
 
-@numba.njit(cache=True, error_model="numpy")
+@compiled
 def _word(data: Bytes, at: int) -> int:
     """The little-endian uint32 at byte `at`."""
     low, high = (
@@ -43,13 +43,13 @@ def _word(data: Bytes, at: int) -> int:
     return int(low | high << 16)
 
 
-@numba.njit(cache=True, error_model="numpy")
+@compiled
 def _short(data: Bytes, at: int) -> int:
     """The big-endian uint16 at byte `at`."""
     return int(np.int64(data[at]) << 8 | np.int64(data[at + 1]))
 
 
-@numba.njit(cache=True, error_model="numpy")
+@compiled
 def _size(data: Bytes, at: int, end: int) -> tuple[int, int]:
     """(width, height) of the JPEG in bytes `at` to `end`, as `records.images.jpeg`; zeros if not plain."""
     width, height = 0, 0
@@ -68,7 +68,7 @@ def _size(data: Bytes, at: int, end: int) -> tuple[int, int]:
     return 0, 0
 
 
-@numba.njit(cache=True, error_model="numpy", nogil=True)
+@compiled
 def _read(file: int, data: Bytes, begin: int, ends: Ints) -> int:
     """Fills `data` from byte `begin` of the file up to the last of `ends` that it holds; bytes read."""
     size, row = min(ends[0] - begin, len(data)), 1
@@ -77,7 +77,7 @@ def _read(file: int, data: Bytes, begin: int, ends: Ints) -> int:
     return int(max(0, _pread(file, data.ctypes.data, size, begin)))
 
 
-@numba.njit(cache=True, error_model="numpy", nogil=True)
+@compiled
 def _look(
     file: int, rows: Ints, begins: Ints, ends: Ints, header: int, images: Ints, labels: Bytes, marks: Bytes
 ) -> None:

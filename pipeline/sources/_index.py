@@ -8,10 +8,10 @@ from __future__ import annotations
 import io
 from pathlib import Path
 
-import numba
 import numpy as np
 import numpy.typing as npt
 
+from pipeline.compiled import compiled
 from pipeline.sources._recordio import HEAD, Ints, RecordError
 
 ZERO, NINE, TAB, NEWLINE = b"09\t\n"
@@ -51,7 +51,7 @@ def _numbers(path: Path) -> tuple[Ints, Ints]:
     return keys, offsets
 
 
-@numba.njit(cache=True, error_model="numpy")
+@compiled
 def _parse(text: npt.NDArray[np.uint8], found: Ints) -> bool:
     """Whether every line is `digits tab digits newline`; the numbers of each, into a row of `found`."""
     row, column, number, digits = 0, 0, 0, 0

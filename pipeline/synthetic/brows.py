@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pipeline.synthetic.compiled import compiled
+from pipeline.compiled import compiled
 from pipeline.synthetic.paint import Place, clipped, step
 from pipeline.synthetic.rows import Row
 

@@ -17,7 +17,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from pipeline.synthetic.compiled import Array, compiled
+from pipeline.compiled import Array, compiled
 from pipeline.synthetic.sampler import Photos
 from pipeline.synthetic.singly import singly
 

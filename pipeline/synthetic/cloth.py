@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 
-from pipeline.synthetic.compiled import compiled
+from pipeline.compiled import compiled
 from pipeline.synthetic.paint import Colour, Place, bump, rgb, step, times
 from pipeline.synthetic.rows import Row
 

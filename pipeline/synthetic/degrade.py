@@ -13,7 +13,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from pipeline.synthetic.compiled import Array, compiled
+from pipeline.compiled import Array, compiled
 from pipeline.synthetic.sampler import Photos
 
 Picture = npt.NDArray[np.float32]

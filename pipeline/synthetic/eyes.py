@@ -13,8 +13,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from pipeline.compiled import Array, compiled
 from pipeline.synthetic.brows import INNER, arched, line
-from pipeline.synthetic.compiled import Array, compiled
 from pipeline.synthetic.identity import People
 from pipeline.synthetic.paint import Colour, Place, bump, clipped, mixed, rgb, step, times
 from pipeline.synthetic.rows import Row

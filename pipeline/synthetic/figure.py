@@ -13,8 +13,8 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from pipeline.compiled import Array, compiled
 from pipeline.synthetic import camera, eyes, hair, places, raster, surfaces, wear
-from pipeline.synthetic.compiled import Array, compiled
 from pipeline.synthetic.identity import People
 from pipeline.synthetic.look import Look
 from pipeline.synthetic.sampler import Photos

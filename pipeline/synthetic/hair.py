@@ -18,7 +18,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from pipeline.synthetic.compiled import Array, compiled
+from pipeline.compiled import Array, compiled
 from pipeline.synthetic.rows import Row
 from pipeline.synthetic.styles import AROUND, CROP, STYLES, Style
 from pipeline.synthetic.template import AXIS

@@ -10,8 +10,8 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
+from pipeline.compiled import Array, compiled
 from pipeline.synthetic import camera, raster
-from pipeline.synthetic.compiled import Array, compiled
 
 BEFORE = np.float32(0.55)  # cm: what lies this much nearer than a landmark hides it
 AROUND = 1  # pixels: at an edge a landmark is seen if a pixel beside it shows its depth

@@ -12,7 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from pipeline.synthetic.compiled import Array, compiled
+from pipeline.compiled import Array, compiled
 from pipeline.synthetic.paint import Colour
 from pipeline.synthetic.rows import Row
 from pipeline.synthetic.sampler import Photos

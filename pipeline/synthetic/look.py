@@ -11,8 +11,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from pipeline.compiled import Array
 from pipeline.synthetic import hair, light, scalp, skin
-from pipeline.synthetic.compiled import Array
 from pipeline.synthetic.hair import Hair
 from pipeline.synthetic.identity import People
 from pipeline.synthetic.rows import Row, records

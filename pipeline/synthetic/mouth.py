@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from pipeline.synthetic.compiled import compiled
+from pipeline.compiled import compiled
 from pipeline.synthetic.paint import Colour, Place, bump, mixed, rgb, step, times, tinted
 from pipeline.synthetic.rows import Row
 

@@ -12,7 +12,7 @@ from typing import NamedTuple
 import cv2
 import numpy as np
 
-from pipeline.synthetic.compiled import Array, compiled
+from pipeline.compiled import Array, compiled
 from pipeline.synthetic.hair import STRANDS
 from pipeline.synthetic.rows import Row
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
-from pipeline.synthetic.compiled import Array, compiled
+from pipeline.compiled import Array, compiled
 
 FINE = np.float32(1.05)  # samples a pixel along a quad's longer side
 MOST = np.float32(96)  # samples along a side

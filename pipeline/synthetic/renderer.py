@@ -18,8 +18,8 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from pipeline.compiled import Array
 from pipeline.synthetic import degrade, figure, identity, labels, look, raster, shade, skin, surfaces
-from pipeline.synthetic.compiled import Array
 from pipeline.synthetic.draws import Draws
 from pipeline.synthetic.figure import Figure
 from pipeline.synthetic.identity import People

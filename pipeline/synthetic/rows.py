@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from torch import Tensor
 
-from pipeline.synthetic.compiled import Array
+from pipeline.compiled import Array
 
 Row = Any  # one record; mypy knows no fields
 

@@ -9,8 +9,8 @@ import numpy as np
 from jaxtyping import Float
 from numpy.typing import NDArray
 
+from pipeline.compiled import Array, compiled
 from pipeline.synthetic import brows, cloth, eyes, mouth, scalp, skin
-from pipeline.synthetic.compiled import Array, compiled
 from pipeline.synthetic.light import HAIR_WRAP, SKIN_WRAP, lit
 from pipeline.synthetic.paint import (
     Colour,

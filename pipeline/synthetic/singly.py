@@ -14,7 +14,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from pipeline.synthetic.compiled import Array, compiled
+from pipeline.compiled import Array, compiled
 
 
 def singly(function: Callable[[float], float], values: Float[Tensor, "*any"]) -> Float[Tensor, "*any"]:

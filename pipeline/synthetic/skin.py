@@ -12,7 +12,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from pipeline.synthetic.compiled import compiled
+from pipeline.compiled import compiled
 from pipeline.synthetic.identity import People
 from pipeline.synthetic.paint import Colour, Place, bump, rgb, shaded, step, times, tinted
 from pipeline.synthetic.rows import Row

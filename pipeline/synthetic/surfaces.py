@@ -14,7 +14,7 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from pipeline.synthetic.compiled import Array, compiled
+from pipeline.compiled import Array, compiled
 from pipeline.synthetic.features import Features
 from pipeline.synthetic.hair import Shell, patterns, strand
 from pipeline.synthetic.template import Grid, Template, bell

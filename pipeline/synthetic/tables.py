@@ -13,9 +13,9 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
+from pipeline.compiled import Array
 from pipeline.synthetic import cloth, features, hair, identity, modes, places, surfaces
 from pipeline.synthetic import template as templates
-from pipeline.synthetic.compiled import Array
 
 ROWS, COLUMNS = 98, 96
 LONGEST, HAT_LOWEST = -17.0, 2.0  # template heights that hair and hats reach

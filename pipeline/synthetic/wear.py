@@ -13,7 +13,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from pipeline.synthetic.compiled import Array
+from pipeline.compiled import Array
 from pipeline.synthetic.hair import Shell, step
 from pipeline.synthetic.rows import Row
 from pipeline.synthetic.surfaces import BRIDGE, BRIM, LENS, RING, TEMPLE

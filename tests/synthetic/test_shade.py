@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from pipeline.synthetic import brows, compiled, eyes, light, look, mouth, paint, sampler, shade, skin
+from pipeline.synthetic import brows, eyes, light, look, mouth, paint, sampler, shade, skin
 from pipeline.synthetic.draws import Draws
 from pipeline.synthetic.raster import Fragments
 from pipeline.synthetic.renderer import renderer
@@ -165,12 +165,3 @@ def test_records_hold_every_table():
     assert found[1]["a"] == 2
     assert found[1]["b"].tolist() == [3, 4, 5]
     assert records({"a": torch.zeros(1), "b": torch.zeros(1, 3).long()}).dtype is found.dtype
-
-
-def test_code_is_kept_by_all_sources(monkeypatch, tmp_path):
-    """A formula in another file is part of a loop's code: its change must be noticed."""
-    before = compiled._sources.__wrapped__()
-    assert before == compiled._sources.__wrapped__()
-    (tmp_path / "one.py").write_text("changed = True")
-    monkeypatch.setattr(compiled, "__file__", str(tmp_path / "compiled.py"))
-    assert compiled._sources.__wrapped__() != before

@@ -1,9 +1,10 @@
-"""Loops over vertices, quads and pixels, compiled on their first use and kept beside the source.
+"""Loops over pixels or bytes, compiled on their first use and kept beside the source.
 
 numba looks for changes in the file of a compiled function alone, though the function's code holds what it
 calls in other files; and it writes its index before the code that this points to, under names that it uses
 again, so that a kill in between leaves old code for a new key. So the names of what is kept hold a digest
-of all sources of this folder. One process compiles, while the others wait and then load what it made.
+of all sources of the function's folder, which must hold whatever it calls and every constant that it takes.
+One process compiles, while the others wait and then load what it made.
 """
 
 from __future__ import annotations
@@ -29,8 +30,11 @@ Function = TypeVar("Function", bound=Callable[..., Any])
 
 
 def compiled(function: Function) -> Function:
-    """`function` of numpy arrays and numbers as machine code: one thread, IEEE arithmetic as written."""
-    options: dict[str, Any] = dict(fastmath=False, error_model="numpy", no_cfunc_wrapper=True)
+    """`function` of numpy arrays and numbers as machine code: one thread, IEEE arithmetic as written.
+
+    Other threads of Python run meanwhile.
+    """
+    options: dict[str, Any] = dict(fastmath=False, error_model="numpy", no_cfunc_wrapper=True, nogil=True)
     dispatcher: Any = numba.njit(**options)(function)
     dispatcher._cache = cache = _Cache(function)
     compile_or_load = dispatcher.compile
@@ -46,13 +50,15 @@ def compiled(function: Function) -> Function:
 class _Cache(FunctionCache):
     def __init__(self, function: Callable[..., Any]) -> None:
         super().__init__(function)
-        name = f"{self._impl.filename_base}-{_sources()}"
-        self._cache_file = IndexDataCacheFile(self._cache_path, name, _sources())
+        self._folder = Path(function.__code__.co_filename).parent
+        digest = _sources(self._folder)
+        name = f"{self._impl.filename_base}-{digest}"
+        self._cache_file = IndexDataCacheFile(self._cache_path, name, digest)
 
     def load_overload(self, signature: Any, context: Any) -> Any:
         found = super().load_overload(signature, context)
         if found is None:
-            _tell()
+            _tell(self._folder)
         return found
 
 
@@ -75,15 +81,15 @@ def _alone(path: Path) -> Iterator[None]:
             _HELD[0] -= 1
 
 
-@lru_cache(maxsize=1)
-def _tell() -> None:
-    LOG.info("compiling what draws faces, once a checkout: about half a minute of one core")
+@lru_cache
+def _tell(folder: Path) -> None:
+    LOG.info("compiling the loops of %s, once a checkout: up to half a minute of one core", folder.name)
 
 
-@lru_cache(maxsize=1)
-def _sources() -> str:
-    """A digest of every source of this folder, and of the compiler."""
+@lru_cache
+def _sources(folder: Path) -> str:
+    """A digest of every source of the folder, of this file, and of the compiler."""
     found = hashlib.sha256(numba.__version__.encode())
-    for path in sorted(Path(__file__).parent.glob("*.py")):
+    for path in [Path(__file__), *sorted(folder.glob("*.py"))]:
         found.update(path.read_bytes())
     return found.hexdigest()[:16]

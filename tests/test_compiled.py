@@ -6,7 +6,7 @@ import logging
 
 import pytest
 
-from pipeline.synthetic import compiled
+from pipeline import compiled
 
 
 @pytest.fixture
@@ -18,11 +18,11 @@ def module(tmp_path, monkeypatch):
     def make(answer):
         path = tmp_path / "loops.py"
         path.write_text(
-            "from pipeline.synthetic.compiled import compiled\n\n\n"
+            "from pipeline.compiled import compiled\n\n\n"
             f"@compiled\ndef answer(x):\n    return inner(x) + {answer}\n\n\n"
             "@compiled\ndef inner(x):\n    return 10 * x\n"
         )
-        monkeypatch.setattr(compiled, "_sources", lambda: f"digest{answer}")
+        monkeypatch.setattr(compiled, "_sources", lambda _: f"digest{answer}")
         spec = importlib.util.spec_from_file_location("loops", path)
         found = importlib.util.module_from_spec(spec)
         spec.loader.exec_module(found)
@@ -31,12 +31,12 @@ def module(tmp_path, monkeypatch):
     return make
 
 
-def test_what_is_kept_is_loaded_and_an_edit_is_compiled(module, caplog):
+def test_what_is_kept_is_loaded_and_an_edit_is_compiled(module, tmp_path, caplog):
     caplog.set_level(logging.INFO)
     compiled._tell.cache_clear()
     assert module(1).answer(2) == 21
     assert len(caplog.messages) == 1
-    assert "compiling what draws faces" in caplog.text
+    assert f"compiling the loops of {tmp_path.name}" in caplog.text
     again = module(1)
     assert again.answer(2) == 21
     assert (sum(again.answer.stats.cache_hits.values()), len(again.answer.stats.cache_misses)) == (1, 0)
@@ -73,3 +73,12 @@ def test_one_process_at_a_time_compiles(module, tmp_path, monkeypatch):
     with pytest.raises(Exception, match=r"No implementation of function"):
         loops.answer("text")
     assert free()
+
+
+def test_code_is_kept_by_all_sources_of_its_folder(tmp_path):
+    """A formula in another file is part of a loop's code: its change must be noticed."""
+    (tmp_path / "one.py").write_text("FACTOR = 1")
+    before = compiled._sources.__wrapped__(tmp_path)
+    assert before == compiled._sources.__wrapped__(tmp_path)
+    (tmp_path / "one.py").write_text("FACTOR = 2")
+    assert compiled._sources.__wrapped__(tmp_path) != before
