@@ -351,6 +351,11 @@ CASES = {
         "overlap.mutual_rate",
         "1e-05 is not above the false-match rate of 0.0003",
     ),
+    "no search for people among faces": (
+        lambda v: v["overlap"].update(false_match_rate="none"),
+        "overlap.false_match_rate",
+        "none is for classes of objects .* but 'synthetic_train' may hold people",
+    ),
     "a mutual rate of the size below the other": (
         lambda v: v["sizes"]["demo"]["overlap"].update(mutual_rate=1e-5),
         "sizes.demo.overlap.mutual_rate",
@@ -650,7 +655,7 @@ def test_what_would_be_right_is_told_of_every_kind_of_wrong_value(spoil):
 
     right = {path: told.split(" | ")[1] for path, told in spoil(change).items()}
     assert right["limits.set_aside"] == "a number from 0 to 1"
-    assert right["overlap.false_match_rate"] == "a number above 0 and below 1, or size"
+    assert right["overlap.false_match_rate"] == "a number above 0 and below 1, or size, or none"
     assert right["clustering.classes"] == "a whole number of 2 or more"
     assert right["scout.epochs"] == "a whole number of 1 or more, or size"
     assert right["scout.seed"] == "a whole number of 0 or more"

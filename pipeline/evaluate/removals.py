@@ -47,15 +47,20 @@ def search(
     verdicts: Verdicts | None = None,
     inside: within.Inside | None = None,
 ) -> Found:
-    """Everything to remove of the sets of all passes; thresholds follow from the first pass that has sets."""
+    """Everything to remove of the sets of all passes; thresholds follow from the first pass that has sets.
+
+    At a rate of `none` nobody is looked for by embedding: identities are classes of objects.
+    """
     trained = next((cleaned for cleaned, _ in passes if cleaned), [])
     merge = inside is not None and settings["within"]["merge"]
     strange, strangers = within.named_once(trained, held_out, inside if inside and merge else within.Inside())
     if inside is not None and not merge:
         _tell_doubled(trained, inside)
     verdicts = verdicts or Verdicts()
-    kinds = sorted({kind for each in passes for kind in overlap.kinds(*each)}, reverse=True)
-    limits = impostors.thresholds(strange, strangers, kinds, settings["false_match_rate"])
+    rate = settings["false_match_rate"]
+    compared = {kind for each in passes for kind in overlap.kinds(*each)} if rate != "none" else set()
+    kinds = sorted(compared, reverse=True)
+    limits = impostors.thresholds(strange, strangers, kinds, rate)
     bounds = impostors.bounds(limits, settings["mutual_rate"])
     matches = {
         key: match for each in passes for key, match in overlap.matches(*each, kinds, verdicts.barred).items()

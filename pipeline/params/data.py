@@ -12,6 +12,7 @@ from pipeline.params.problem import EMPTY, Problem, Tree, named, tree
 from pipeline.params.schema import Dataset
 
 UNUSED = Dataset.model_fields["detector"].default  # what an entry that says nothing has
+OBJECTS = ("image_labels", "none")  # sources whose identities are classes of objects, and no people
 ROLES = ("labelled", "unlabelled", "landmarked", "validation", "clustered")
 
 
@@ -165,7 +166,11 @@ def rates(values: Tree) -> Iterator[Problem]:
                 what = "no dataset that is used is synthetic: the size of the world says nothing of these"
                 yield Problem(path, what, "write a number, such as 1.0e-6; see the comment in params.yaml")
             given[key] = (f"{size}.{key}", tree(values, *size.split(".")).get(key))
-    (_, single), (path, mutual) = given.values()
+    (at, single), (path, mutual) = given.values()
+    faces = [name for name in used(values) if tree(values, "datasets", name).get("source") not in OBJECTS]
+    if single == "none" and faces:
+        what = f"none is for classes of objects (source image_labels), but {faces[0]!r} may hold people"
+        yield Problem(at, what, "write a number, so that people of the benchmarks are looked for")
     if isinstance(single, float | int) and isinstance(mutual, float | int) and 0 < mutual <= single:
         what = f"{mutual:g} is not above the false-match rate of {single:g}: it has no effect"
         yield Problem(path, what, "write a higher one, or 0")

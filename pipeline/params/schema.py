@@ -109,7 +109,7 @@ class Balanced(Strict):
 
 class Overlap(Strict):
     model: str
-    false_match_rate: Rate
+    false_match_rate: Rate | Literal["none"]  # none: classes of objects, where nobody is looked for
     mutual_rate: MutualRate
     duplicates: Duplicates
     band: float = Field(ge=0, le=1)  # of cosines

@@ -57,7 +57,7 @@ class Overlap:
     """What was removed, and why."""
 
     cleaned: list[Cleaned]
-    rate: float | None  # false matches of one comparison
+    rate: float | str | None  # false matches of one comparison; none: nobody was looked for
     mutual_rate: float | None  # the same where two people are each other's nearest
     thresholds: Mapping[str, Mapping[str, Any]]  # kind of comparison -> numbers
     settings: dict[str, Any]

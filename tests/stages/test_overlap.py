@@ -273,6 +273,23 @@ def test_copied_images_go_their_people_stay(run):
     assert run.told["removed"]["home"]["by_duplicate"] == 3 + 4
 
 
+def test_of_classes_of_objects_copies_alone_go(run):
+    """Identities are alike in both, and one image of the test is among what is trained on."""
+    plant(Path("data/prepared/crop/home"), Path("data/benchmarks/crop/test"), ["test082/0"])
+    run.params["overlap"] |= {"false_match_rate": "none", "duplicates": {**COPIES, "radius": 8}}
+    overlap.main(run)
+    table = reasons()
+    home = table[table["dataset"] == "home"]
+    assert set(home["reason"]) == {"duplicate", "name"}, "nobody by embedding"
+    copies = home[home["reason"] == "duplicate"]
+    assert "copy/0" in set(copies["sample_id"])
+    assert (copies["similarity"] >= 0.9).all()
+    assert len(copies) < 4, "nor all images of person 0"
+    assert run.told["thresholds"] == {}
+    assert run.told["removed"]["home"]["expected_false_removals"] == 0
+    assert run.told["borderline"] == 0
+
+
 def plant(folder, source, samples):
     """Append images of `source` to the person home010 of `folder`: as it is, as JPEG, mirrored."""
     other = records.Dataset(source)
