@@ -59,7 +59,7 @@ def number(value: Any, digits: int = 3) -> str:
         return DASH
     if isinstance(value, bool) or not isinstance(value, int | float):
         return str(value)
-    if isinstance(value, int) or abs(value) >= 10 ** (digits + 1):
+    if isinstance(value, int) or abs(value) >= 10**digits - 0.5:  # never 1e+03
         return f"{value:,.0f}"
     return f"{value:.{digits}g}"
 

@@ -167,6 +167,9 @@ def test_names_are_text_never_markup(tmp_path: Path) -> None:
         (12345, "12,345"),
         (0.1234, "0.123"),
         (1e-5, "1e-05"),
+        (1000.0, "1,000"),
+        (999.7, "1,000"),
+        (999.4, "999"),
     ],
 )
 def test_number(value: Any, text: str) -> None:
