@@ -8,8 +8,7 @@ ijb       469,375 x 512 features, 23,124 templates, 15,658,489 pairs, 19,593 pro
           of 100,000 rows and scikit-learn's curve, argsort of the whole product. Aim: 5 times faster (10),
           2 GB or less, equal numbers.
 megaface  3,530 probes of 80 people among 1,000,000 distractors, read from disk. Peer: the matrix product of
-          the same blocks from the same file and nothing else. Ours keeps what intervals need, as evaluate
-          does. Aim: 0.6 of its rate, 2 GB or less.
+          the same blocks from the same file. Ours keeps what intervals need. Aim: 0.6 of its rate, 2 GB.
 folds     accuracy of 6,000 pairs over 10 folds. Peer: 400 thresholds, one after the other. Aim: 20 times.
 
 `--scale 0.01` shrinks the first two. Features are random directions around one of each person. Times are of
@@ -245,9 +244,7 @@ def megaface(scale: float, count: int) -> None:
         plain, mine = apart(product), apart(ours)
     wall, cpu = (plain["steps"]["all"][k] / mine["steps"]["all"][k] for k in (0, 1))
     taken, peak = "{:.1f} / {:.1f} s".format(*mine["steps"]["all"]), mine["peak"] / 1e9
-    print(
-        f"megaface, {len(people)} probes, {count} distractors: {wall:.2f} / {cpu:.2f} of the product's rate"
-    )
+    print(f"megaface, {len(people)} x {count}: {wall:.2f} / {cpu:.2f} of the product's rate")
     print(f"  ours {taken} (aim 0.6 of the rate), peak {peak:.2f} GB (aim 2)")
     print(f"  rank 1: { {n: round(cmc[1], 4) for n, cmc in mine['cmc'].items()} }")
     for tar in mine["tar_at_far"]:

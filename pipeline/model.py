@@ -3,7 +3,8 @@
 A folder holds spec.json, weights.pt (float32 state dict; a foreign one's file instead), head.pt and
 classes.json where there is a classifier, side.pt where landmark heatmaps are stacked on the image, and
 code.json: digests of the plugins that run the weights, so that what reads the model notices their edits.
-It needs nothing outside itself; the same model gives the same bytes; a stranger's weights run no code.
+It needs nothing outside itself; the same model gives the same bytes; a stranger's
+weights run no code, but for TorchScript (`backbones.foreign`).
 
 Errors: `ModelError` names the file and what is wrong with it.
 """
@@ -252,7 +253,7 @@ def load(folder: Path | str) -> Model:
     if spec.kind == "foreign":
         module = plugin.load("backbones", spec.backbone)
         net = module.load(module.Params(**spec.shape), module.kept_in(folder))
-        return Model(spec, Recogniser(spec, net), None, [])
+        return Model(spec, Recogniser(spec, net).eval(), None, [])
     recogniser = build(spec)
     _fill(recogniser, folder / "weights.pt")
     if recogniser.side is not None:

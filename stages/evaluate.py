@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from pipeline import files, model, plugin, stage
+from pipeline.backbones import foreign
 from pipeline.evaluate import summary, written
 from pipeline.evaluate.bench import ModelBench
 from pipeline.evaluate.pointed import LandmarkBench
@@ -45,7 +46,7 @@ def opened(run: stage.Run, folder: Path) -> tuple[model.ModelSpec, ModelBench | 
     if model.load_spec(folder).kind == "landmark":
         spec, net = model.load_landmark(folder)
         return spec, LandmarkBench(spec, net, folders, run.runtime, known)
-    tested, onnx = model.load(folder), folder / "model.onnx"
+    tested, onnx = model.load(folder), folder / foreign.ONNX
     return tested.spec, ModelBench(tested, folders, run.runtime, onnx if onnx.exists() else None, known)
 
 

@@ -19,7 +19,7 @@ from pipeline.evaluate import (
     removals,
     within,
 )
-from pipeline.evaluate.roles import Sets
+from pipeline.evaluate.roles import NONE, Sets
 from pipeline.evaluate.verdicts import resolve
 from pipeline.loader import Faces
 from pipeline.sizes import sized
@@ -31,6 +31,8 @@ EXCLUSIONS = pa.schema([(name, pa.string()) for name in removals.LISTED])
 def main(run: stage.Run) -> None:
     sets, given = Sets.of(run.params["data"]), run.params["overlap"]
     settings = {key: sized(run.params, value, "overlap", key) for key, value in given.items()}
+    if settings["false_match_rate"] == NONE:
+        sets.check_objects()
     decided = decisions.read(settings["decisions"])
     decisions.check_names(settings["decisions"], decided, sets.cleaned, sets.protected)
     faces = read(run, settings, sets)

@@ -3,6 +3,7 @@
 import fcntl
 import importlib.util
 import logging
+import sys
 
 import pytest
 
@@ -11,24 +12,28 @@ from pipeline import compiled
 
 @pytest.fixture
 def module(tmp_path, monkeypatch):
-    """module(answer) -> a new import of a file whose function gives that answer; its sources are as new."""
+    """module(answer) -> a new import of a file whose function takes that answer from a file beside it."""
 
     monkeypatch.setattr("sys.dont_write_bytecode", True)
+    monkeypatch.syspath_prepend(tmp_path)
+    (tmp_path / "loops.py").write_text(
+        "from beside import ANSWER\nfrom pipeline.compiled import compiled\n\n\n"
+        "@compiled\ndef answer(x):\n    return inner(x) + ANSWER\n\n\n"
+        "@compiled\ndef inner(x):\n    return 10 * x\n"
+    )
 
     def make(answer):
-        path = tmp_path / "loops.py"
-        path.write_text(
-            "from pipeline.compiled import compiled\n\n\n"
-            f"@compiled\ndef answer(x):\n    return inner(x) + {answer}\n\n\n"
-            "@compiled\ndef inner(x):\n    return 10 * x\n"
-        )
-        monkeypatch.setattr(compiled, "_sources", lambda _: f"digest{answer}")
-        spec = importlib.util.spec_from_file_location("loops", path)
+        (tmp_path / "beside.py").write_text(f"ANSWER = {answer}\n")
+        monkeypatch.delitem(sys.modules, "beside", raising=False)
+        compiled._sources.cache_clear()
+        spec = importlib.util.spec_from_file_location("loops", tmp_path / "loops.py")
         found = importlib.util.module_from_spec(spec)
         spec.loader.exec_module(found)
         return found
 
-    return make
+    yield make
+    compiled._sources.cache_clear()
+    sys.modules.pop("beside", None)
 
 
 def test_what_is_kept_is_loaded_and_an_edit_is_compiled(module, tmp_path, caplog):
@@ -75,10 +80,16 @@ def test_one_process_at_a_time_compiles(module, tmp_path, monkeypatch):
     assert free()
 
 
-def test_code_is_kept_by_all_sources_of_its_folder(tmp_path):
+def test_code_is_kept_by_all_sources_of_its_folder(tmp_path, monkeypatch):
     """A formula in another file is part of a loop's code: its change must be noticed."""
     (tmp_path / "one.py").write_text("FACTOR = 1")
     before = compiled._sources.__wrapped__(tmp_path)
     assert before == compiled._sources.__wrapped__(tmp_path)
     (tmp_path / "one.py").write_text("FACTOR = 2")
-    assert compiled._sources.__wrapped__(tmp_path) != before
+    changed = compiled._sources.__wrapped__(tmp_path)
+    assert changed != before
+    (tmp_path / "elsewhere").mkdir()
+    other = tmp_path / "elsewhere" / "compiled.py"
+    other.write_text("another way to compile")
+    monkeypatch.setattr(compiled, "__file__", str(other))
+    assert compiled._sources.__wrapped__(tmp_path) != changed

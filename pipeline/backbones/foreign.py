@@ -5,11 +5,13 @@
 so its spec carries divide * mean and divide * std, in 0..255 as everywhere, and the image that comes in is
 normalised already. image: (b, 3, size, size) float32 RGB -> embedding (b, dim); a file that was trained on
 BGR is fed the channels in that order. Nothing can be learned or differentiated through it. ONNX is run by
-onnxruntime on the CPU, TorchScript (traced, scripted or frozen) on the device that the model is moved to;
-loading the latter runs no Python of its author's, but it does run their graph.
+onnxruntime on the CPU; TorchScript, traced or scripted, on the device that the model is moved to, frozen on
+the CPU, since its weights are constants that can't be moved. **TorchScript is a program**: it runs no Python,
+but may read and write files, while it is loaded too. Take it from people whom you trust.
 
 Errors (`ForeignModelError`) name the file: neither format, more than one input or output, another input
-size, another embedding size, a batch that a trace fixed.
+size, another embedding size, a batch that a trace fixed, embeddings that are not finite, that change from one
+run to the next or with the other images of a batch (a net traced in training mode).
 """
 
 from __future__ import annotations
@@ -28,6 +30,7 @@ from pipeline.contracts import Backbone, ConvFactory, Outputs, Strict
 
 Shades = tuple[float, float, float]
 ONNX, TORCHSCRIPT = "model.onnx", "model.pt"  # what a model's folder calls the file
+TOLERANCE = 0.05  # of the largest number in an embedding: what is quantised for a batch moves by a hundredth
 
 
 class Params(Strict):
@@ -50,13 +53,36 @@ class Foreign(Backbone):
         super().__init__()
         self.dim, self.bgr, self.weights = dim, bgr, weights
         self.file = ScriptFile(weights) if kept_as(weights) == TORCHSCRIPT else OnnxFile(weights, size)
-        for count in (1, 2):  # the second finds a batch that a trace fixed
-            found = self.file(torch.zeros(count, 3, size, size))
-            if found.ndim < 2 or len(found) != count or found[0].numel() != dim:
-                what = f"{count} face{'s' * (count > 1)} of {size} px"
+        self._probe(size)
+
+    @property
+    def countable(self) -> bool:
+        """Whether its parameters and FLOPs can be told: those of quantised TorchScript hide from torch."""
+        return isinstance(self.file, OnnxFile) or "quantized::" not in str(self.file.script.inlined_graph)
+
+    def _probe(self, size: int) -> None:
+        """Two random images, together, again, and alone: one embedding each, whatever stands beside it."""
+        images = torch.randn(2, 3, size, size, generator=torch.Generator().manual_seed(0))
+        alone = torch.cat([self._embed(images[i : i + 1]) for i in (0, 1)])
+        together, again = self._embed(images), self._embed(images)
+        if not torch.isfinite(together).all():
+            raise ForeignModelError(f"{self.weights} gives embeddings that are not finite for random images")
+        scale = TOLERANCE * float(together.abs().max())
+        for other, what in ((again, "a second time"), (alone, "alone")):
+            if not torch.allclose(together, other, rtol=0, atol=scale):
                 raise ForeignModelError(
-                    f"{weights} gives {tuple(found.shape)} for {what}; expected ({count}, {dim})"
+                    f"{self.weights} gives other embeddings for the same images {what}; was it traced in"
+                    " training mode? net.eval() before torch.jit.trace or torch.onnx.export"
                 )
+
+    def _embed(self, image: Tensor) -> Tensor:
+        found = self.file(image)
+        if found.ndim < 2 or len(found) != len(image) or found[0].numel() != self.dim:
+            what = f"{len(image)} face{'s' * (len(image) > 1)} of {image.shape[-1]} px"
+            raise ForeignModelError(
+                f"{self.weights} gives {tuple(found.shape)} for {what}; expected ({len(image)}, {self.dim})"
+            )
+        return found.flatten(1).float()
 
     def forward(self, image: Float[Tensor, "b 3 h w"], side: Tensor | None = None) -> Outputs:
         if side is not None:
@@ -64,8 +90,7 @@ class Foreign(Backbone):
         if len(image) == 0:
             return Outputs(image.new_zeros(0, self.dim))
         fed = image.detach().float()
-        found = self.file(fed.flip(1) if self.bgr else fed)
-        return Outputs(found.flatten(1).float().to(image.device))
+        return Outputs(self._embed(fed.flip(1) if self.bgr else fed).to(image.device))
 
 
 def kept_as(weights: Path) -> str:
@@ -177,18 +202,23 @@ def check_signature(session: Any, weights: Path, size: int) -> int | None:
 
 
 class ScriptFile(nn.Module):
-    """Image (b, 3, size, size) -> what a TorchScript file gives, in eval mode for good."""
+    """Image (b, 3, size, size) on any device -> what a TorchScript file gives, in eval mode for good."""
 
     def __init__(self, weights: Path) -> None:
         super().__init__()
         self.weights = weights
         self.script = _opened(weights)
 
+    @property
+    def device(self) -> torch.device:
+        """Of its weights; the CPU where they are constants."""
+        return next((value.device for value in self.script.parameters()), torch.device("cpu"))
+
     def forward(self, image: Float[Tensor, "b 3 h w"]) -> Tensor:
         shape = tuple(image.shape)
         try:
             with torch.no_grad():
-                found = self.script(image)
+                found = self.script(image.to(self.device))
         except RuntimeError as error:  # TorchScript's last line says what, those before where
             why = str(error).strip().splitlines()[-1]
             raise ForeignModelError(f"{self.weights} failed on images of shape {shape}: {why}") from error
@@ -199,7 +229,7 @@ class ScriptFile(nn.Module):
         return found
 
     def train(self, mode: bool = True) -> ScriptFile:
-        """Nothing: batch norms of a foreign model never learn."""
+        """Nothing: a foreign model stays in eval mode."""
         return self
 
 
@@ -210,8 +240,8 @@ def _opened(weights: Path) -> nn.Module:
             script: nn.Module = torch.jit.load(str(weights), map_location="cpu")
     except Exception as error:  # torch raises half a dozen kinds for a damaged file
         raise ForeignModelError(
-            f"{weights} is no TorchScript archive (a state dict has no net in it: trace the net, "
-            f"torch.jit.trace, and torch.jit.save it): {str(error).partition(chr(10))[0]}"
+            f"{weights} is no TorchScript archive that this torch can open (is it a state dict? that has no "
+            f"net in it: torch.jit.trace the net and torch.jit.save it): {str(error).partition(chr(10))[0]}"
         ) from error
     script.eval()
     for value in script.parameters():

@@ -42,11 +42,14 @@ def macs(net: nn.Module, *inputs: Tensor) -> int:
 def size(recogniser: Recogniser, onnx: Path | None = None) -> dict[str, Any]:
     """Parameters, FLOPs and embedding bytes; `onnx`, a foreign model's file, is counted in its graph.
 
-    Of a frozen TorchScript file, whose weights are constants, the parameters are None.
+    Of a frozen TorchScript file, whose weights are constants, the parameters are None, of a quantised one the
+    FLOPs, too.
     """
     answer: dict[str, Any] = {"embedding": recogniser.dim, "embedding_bytes": recogniser.dim * BYTES}
     if onnx is not None:
         return {**answer, **graph_size(onnx)}
+    if not getattr(recogniser.backbone, "countable", True):
+        return {**answer, "parameters": None, "flops": None}
     device = next((value.device for value in recogniser.parameters()), None)
     image = torch.zeros(1, 3, recogniser.spec.size, recogniser.spec.size, device=device)
     seen: list[tuple[Tensor, ...]] = []

@@ -137,9 +137,11 @@ def expected(
 ) -> dict[str, Any]:
     """People and single faces that chance alone removes of a set; whether the impostors support that.
 
-    Says so where they are more than TOO_MANY of all.
+    Says so where they are more than TOO_MANY of all. None where nobody was looked for.
     """
     mine = {kind: match for (name, kind), match in matches.items() if name == dataset}
+    if not limits:
+        return {"expected_false_removals": None, "supported": None}
     removals, units = 0.0, 0
     for known in (True, False):
         count, spared = 0, 1.0

@@ -11,9 +11,11 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.evaluate.overlap import Faces
+from pipeline.records import Dataset
 
 TRAINING = ("labelled", "unlabelled", "landmarked")
 NONE = "none"
+OBJECTS = "image_labels"  # the source whose identities are classes of objects
 PREPARED, BENCHMARKS = Path("data/prepared/crop"), Path("data/benchmarks/crop")
 
 
@@ -59,6 +61,15 @@ class Sets:
         tested = [faces[name] for name in self.protected]
         benchmarks = [faces[name] for name in self.protected if name in self.roles["benchmarks"]]
         return [([faces[name] for name in self.training], tested), (validated, benchmarks)]
+
+    def check_objects(self) -> None:
+        """An error unless all sets are of classes of objects: among people somebody has to be looked for."""
+        for name, folder in self.every.items():
+            if (source := Dataset(folder).about.get("source")) != OBJECTS:
+                raise ValueError(
+                    f"overlap.false_match_rate: none looks for nobody, but {name} (source {source}) may hold"
+                    " people: write a number, such as 1.0e-6"
+                )
 
     def roles_of(self, dataset: str) -> list[str]:
         return [role for role in (*TRAINING, "validation") if self.roles[role] == dataset]

@@ -13,6 +13,7 @@ from pipeline.params.schema import Dataset
 
 UNUSED = Dataset.model_fields["detector"].default  # what an entry that says nothing has
 OBJECTS = ("image_labels", "none")  # sources whose identities are classes of objects, and no people
+OF_OBJECTS = {"classification", "cost"}  # protocols in which nobody is recognised
 ROLES = ("labelled", "unlabelled", "landmarked", "validation", "clustered")
 
 
@@ -171,6 +172,10 @@ def rates(values: Tree) -> Iterator[Problem]:
     if single == "none" and faces:
         what = f"none is for classes of objects (source image_labels), but {faces[0]!r} may hold people"
         yield Problem(at, what, "write a number, so that people of the benchmarks are looked for")
+    elif single == "none":
+        for protocol in sorted(set(tree(values, "protocols")) - OF_OBJECTS):
+            what = f"none looks for nobody, but the protocol {protocol!r} compares people"
+            yield Problem(at, what, f"write a number, or leave {protocol} out of `protocols`")
     if isinstance(single, float | int) and isinstance(mutual, float | int) and 0 < mutual <= single:
         what = f"{mutual:g} is not above the false-match rate of {single:g}: it has no effect"
         yield Problem(path, what, "write a higher one, or 0")

@@ -68,7 +68,7 @@ def describe(
             "datasets": learned,
             "teacher": spec.teacher,
             "epochs": spec.epochs,
-            **_audit(spec, learned, evaluated),
+            **_audit(spec, learned, evaluated, overlap.get("false_match_rate")),
         },
         "results": list(_results(evaluated)),
         "cohorts": cohorts,
@@ -144,9 +144,11 @@ def _dataset(name: str, catalogue: Mapping[str, Mapping[str, Any]], overlap: Fac
     }
 
 
-def _audit(spec: ModelSpec, learned: Sequence[Facts], evaluated: Facts) -> Facts:
+def _audit(spec: ModelSpec, learned: Sequence[Facts], evaluated: Facts, rate: Any) -> Facts:
     """Whether people of the benchmarks could be searched for among what it learned from."""
     told = "people of the benchmarks were searched for among the faces that it learned from, and removed"
+    if rate == "none":
+        told = "copies of the benchmarks' images were searched for among what it learned from, but nobody"
     elsewhere = [row["dataset"] for row in learned if row["faces"] is None]
     if elsewhere:
         told += f", but nobody searched {', '.join(elsewhere)}"

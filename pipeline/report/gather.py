@@ -92,7 +92,7 @@ class Model:
         """What it is, in a few words."""
         get = self.settings.get
         if self.kind == "foreign":
-            return f"foreign ONNX model ({get('preset', '?')}), frozen"
+            return f"foreign model ({get('preset', '?')}), frozen"
         net = f"{get('backbone')} {get('shape')}, {get('conv')} convolutions, {get('head')}"
         if self.kind == "distill":
             return f"distilled from {self.teacher}: {get('loss')}, mixing {get('mixing')}; {net}"

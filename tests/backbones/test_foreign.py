@@ -1,5 +1,6 @@
 """A foreign recogniser: against torch, batches, and files that are not what they should be."""
 
+import warnings
 from pathlib import Path
 
 import onnx as onnx_format
@@ -152,6 +153,26 @@ class OneByOne(Net):
         return found
 
 
+class Mean(Net):
+    """An image's embedding depends on the others of its batch."""
+
+    def forward(self, image: torch.Tensor) -> torch.Tensor:
+        found: torch.Tensor = self.layers(image - image.mean(0))
+        return found
+
+
+class Endless(Net):
+    def forward(self, image: torch.Tensor) -> torch.Tensor:
+        found: torch.Tensor = self.layers(image) / 0.0
+        return found
+
+
+class Forgetful(Net):
+    def forward(self, image: torch.Tensor) -> torch.Tensor:
+        found: torch.Tensor = nn.functional.dropout(self.layers(image), training=self.training)
+        return found
+
+
 def script(path, kind="traced", made=Net, **options):
     """A TorchScript file; returns the net that it was made of, in eval mode."""
     torch.manual_seed(0)
@@ -159,6 +180,8 @@ def script(path, kind="traced", made=Net, **options):
     net.layers(torch.randn(16, 3, 8, 8))  # running statistics of its own
     if kind == "scripted":
         file = torch.jit.script(net.train())
+    elif kind == "in training mode":
+        file = torch.jit.trace(net.train(), torch.randn(2, 3, 8, 8), check_trace=False)
     else:
         file = torch.jit.trace(net.eval(), torch.zeros(1, 3, 8, 8))
     torch.jit.save(torch.jit.freeze(file) if kind == "frozen" else file, str(path))
@@ -187,7 +210,9 @@ def test_the_cost_of_torchscript(tmp_path, kind, counted):
     )
     model.save_foreign(tmp_path / "m", described, tmp_path / "net.pt")
     assert (tmp_path / "m" / "model.pt").read_bytes() == (tmp_path / "net.pt").read_bytes()
-    found = cost.size(model.load(tmp_path / "m").recogniser)
+    recogniser = model.load(tmp_path / "m").recogniser
+    assert not recogniser.training
+    found = cost.size(recogniser)
     assert found["parameters"] == counted
     assert found["flops"] == cost.macs(ours, torch.zeros(1, 3, 8, 8)) == 2 * 36 * 27 + 72 * 4
 
@@ -198,6 +223,13 @@ def test_the_cost_of_torchscript(tmp_path, kind, counted):
         ({"made": Pair}, r"m\.pt gives tuple of 2; a recogniser gives one embedding an image"),
         ({"made": OneByOne}, r"m\.pt failed on images of shape \(2, 3, 8, 8\): .*"),
         ({"dim": 5}, r"m\.pt gives \(1, 5\) for 1 face of 8 px; expected \(1, 4\)"),
+        ({"made": Endless}, r"m\.pt gives embeddings that are not finite"),
+        ({"made": Mean}, r"m\.pt gives other embeddings for the same images alone"),
+        ({"kind": "in training mode"}, r"m\.pt gives other embeddings .* traced in training mode\?"),
+        (
+            {"kind": "in training mode", "made": Forgetful},
+            r"m\.pt gives other embeddings .* a second time; was it traced in training mode\?",
+        ),
     ],
 )
 def test_torchscript_of_another_kind_is_refused(tmp_path, made, said):
@@ -214,5 +246,16 @@ def test_torchscript_of_another_size_is_refused(tmp_path):
 
 def test_weights_without_a_net_are_refused(tmp_path):
     torch.save(Net().state_dict(), tmp_path / "m.pt")
-    with pytest.raises(foreign.ForeignModelError, match=r"m\.pt is no TorchScript archive \(a state dict"):
+    with pytest.raises(foreign.ForeignModelError, match=r"m\.pt is no TorchScript .*is it a state dict\?"):
         load(tmp_path / "m.pt")
+
+
+def test_the_cost_of_quantised_torchscript_is_not_told(tmp_path):
+    net = nn.Sequential(nn.Flatten(), nn.Linear(192, 4)).eval()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        small = torch.ao.quantization.quantize_dynamic(net, {nn.Linear}, torch.qint8)
+        torch.jit.save(torch.jit.trace(small, torch.zeros(1, 3, 8, 8)), str(tmp_path / "m.pt"))
+    described = model.ModelSpec(name="theirs", kind="foreign", backbone="foreign", size=8)
+    found = cost.size(model.Recogniser(described, load(tmp_path / "m.pt")))
+    assert (found["parameters"], found["flops"], found["embedding"]) == (None, None, 4)

@@ -28,7 +28,7 @@ def test_files_by_stage_and_item(data: Path, params: dict[str, Any]) -> None:
 
 def test_story_says_what_made_a_model(params: dict[str, Any]) -> None:
     stories = {model.name: model.story for model in Results(Path(), params).models}
-    assert stories["expert"].startswith("foreign ONNX model (ms1m)")
+    assert stories["expert"].startswith("foreign model (ms1m)")
     assert stories["teacher"].endswith("kmeans clustering loss")
     assert "clustering" not in stories["alone"]
     assert stories["student"].startswith("distilled from teacher: srrl")
