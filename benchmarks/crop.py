@@ -60,7 +60,7 @@ def alone(faces: list[tuple[bytes, np.ndarray]], workers: int) -> None:
 
 def stage(dataset: Path, kept: Path, faces: int, workers: int) -> None:
     """What the stage does, written and all."""
-    task = Cropping(dataset, dataset, Params(size=SIZE), "source", {})
+    task = Cropping(dataset, dataset, Params(image_size=SIZE), "source", {})
     task.check()
     cut = shards.stretches(faces, shards.rows(faces, FEWEST))
     bar, settings = SimpleNamespace(advance=lambda steps=1: None), runtime.Runtime(workers=workers)

@@ -119,7 +119,7 @@ def workspace(folder: Path) -> None:
     params |= {"size": "smoke", "world_seed": 0}
     params["data"] |= {"unlabelled": "photos", "clustered": "none"}
     params["datasets"]["photos"] = {"source": "recordio", "box": "whole", "crop": "tight"}
-    params["worlds"]["home"]["size"] = 32
+    params["worlds"]["home"]["image_size"] = 32
     params["sizes"]["smoke"]["world"]["labelled"] |= {"identities": PEOPLE, "images": 8}
     for name in ("pipeline", "stages", "dvc.yaml", ".dvcignore"):
         (folder / name).symlink_to(ROOT / name)

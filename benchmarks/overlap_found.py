@@ -36,7 +36,13 @@ from pipeline.runtime import Runtime
 
 PLANTED, STRANGERS = 200, 600
 RAW = {"lfw.tar": "lfw_a_gray250_folds1-5_and_unpaired.tar", "boxes.json": "lfw_a_boxes_landmarks.json"}
-MS1M = {"size": 112, "mean": (0.485, 0.456, 0.406), "std": (0.229, 0.224, 0.225), "divide": 255.0, "dim": 128}
+MS1M = {
+    "image_size": 112,
+    "mean": (0.485, 0.456, 0.406),
+    "std": (0.229, 0.224, 0.225),
+    "divide": 255.0,
+    "dim": 128,
+}
 SETTINGS = {"mutual_rate": 0.0, "duplicates": {"radius": 8, "similarity": 0.9, "identity": False}}
 ROOT = Path(__file__).resolve().parent.parent
 

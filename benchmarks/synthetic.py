@@ -50,7 +50,9 @@ def timed(spent: dict[str, float], share: str, function: Callable[..., Any]) -> 
 def photographs(size: int, people: int, faces: int, seed: int):
     part = {"identities": people + 1, "images": -(-faces // people)}
     sizes = Sizes.model_validate(dict.fromkeys(PARTS, part))
-    return islice(Studio(seed, "labelled", World(size=size), World(size=size), sizes).samples(), faces)
+    return islice(
+        Studio(seed, "labelled", World(image_size=size), World(image_size=size), sizes).samples(), faces
+    )
 
 
 def drawing(size: int, people: int, faces: int, seed: int, together: Barrier) -> tuple[float, float]:

@@ -40,9 +40,9 @@ class Cropping:
     threaded = True
 
     def make(self, numbers: range, folder: Path, workers: int, tell: Callable[[int], None]) -> dict[str, Any]:
-        writer, resolution = records.Writer(folder), Resolution(self.params.size)
+        writer, resolution = records.Writer(folder), Resolution(self.params.image_size)
         if self.params.method == "as_is":
-            batches: Iterator[Sequence[Any]] = untouched(self._opened, self.params.size, numbers)
+            batches: Iterator[Sequence[Any]] = untouched(self._opened, self.params.image_size, numbers)
             if self.params.blur:
                 batches = softened(batches, self.params, workers)
         else:
@@ -74,7 +74,7 @@ class Cropping:
     @cached_property
     def _croppers(self) -> Croppers:
         known = self.params
-        settings = (known.method, known.size, known.margin, known.quality, self.faces, known.blur)
+        settings = (known.method, known.image_size, known.margin, known.quality, self.faces, known.blur)
         return Croppers(lambda: Cropper(self._detectors(), *settings))
 
     def __getstate__(self) -> dict[str, Any]:

@@ -40,7 +40,7 @@ class Params(Strict):
     method: Method = (
         "aligned"  # by landmarks onto the template, the square around the box, or cropped already
     )
-    size: int = Field(112, ge=16, le=1024)  # pixels a side
+    image_size: int = Field(112, ge=16, le=1024)  # pixels a side
     margin: float = Field(0.0, ge=0, le=4)  # unaligned: share of the box's longer side that is added to it
     quality: int = Field(95, ge=1, le=101)  # of the JPEG; 101 is PNG; nothing to `as_is` without a blur
     blur: float = Field(0.0, ge=0, le=20)  # sigma of a Gaussian over the crop, in its pixels; 0 for none

@@ -64,7 +64,7 @@ class Whole(nn.Module):
 
 def backbone_params(size: int, dim: int) -> foreign.Params:
     """The preset with which our `foreign` backbone takes an export in: pixels as they are."""
-    return foreign.Params(size=size, mean=(0.0, 0.0, 0.0), std=(1.0, 1.0, 1.0), divide=1.0, dim=dim)
+    return foreign.Params(image_size=size, mean=(0.0, 0.0, 0.0), std=(1.0, 1.0, 1.0), divide=1.0, dim=dim)
 
 
 def to_onnx(recogniser: model.Recogniser, about: Mapping[str, str] | None = None) -> bytes:
@@ -112,7 +112,7 @@ def taken_in(path: Path, spec: model.ModelSpec, dim: int) -> model.Recogniser:
         kind="foreign",
         backbone="foreign",
         shape=params.model_dump(mode="json"),
-        size=params.size,
+        size=params.image_size,
         mean=mean,
         std=std,
     )

@@ -98,9 +98,9 @@ def world_of(name: str, size: int | None) -> World:
         raise OptionError("params.yaml: " + "; ".join(map(str, problems)))
     if size is None:
         return World.model_validate(knobs)
-    if list(against(World, {"size": size})):
-        raise OptionError(f"--size {size} should be {takes(World, ('size',))}")
-    return World.model_validate(knobs | {"size": size})
+    if list(against(World, {"image_size": size})):
+        raise OptionError(f"--size {size} should be {takes(World, ('image_size',))}")
+    return World.model_validate(knobs | {"image_size": size})
 
 
 def _section(name: str) -> params.Tree:

@@ -26,7 +26,7 @@ def main(run: stage.Run) -> None:
         crops[of] = records.Dataset(place / "crop" / of)
         known = records.read_parquet(place / "annotate" / of / "annotations.parquet")
         tables.append(known.assign(of=of, row=range(len(known))))
-    sizes = {of: dataset.about.get("size") for of, dataset in crops.items()}
+    sizes = {of: dataset.about.get("image_size") for of, dataset in crops.items()}
     if len(set(sizes.values())) != 1:
         raise BalanceError(f"balanced.{name}: crops differ in size: {sizes}; give them all one crop")
     frame = pd.concat(tables, ignore_index=True)

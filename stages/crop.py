@@ -30,7 +30,8 @@ def main(run: stage.Run) -> None:
     known = pa.Table.from_pandas(dataset.set_aside(), records.SET_ASIDE).to_pylist()
     pairs = pa.Table.from_pandas(dataset.pairs(), records.PAIRS)
     with files.writing_dir(run.prepared / "crop" / name) as folder:
-        writer, resolution = records.Writer(folder, set_aside=list(known)), crops.Resolution(params.size)
+        writer = records.Writer(folder, set_aside=list(known))
+        resolution = crops.Resolution(params.image_size)
         made: list[Path] = []
         cut = shards.stretches(len(dataset), shards.rows(len(dataset), FEWEST))
         # nobody knows beforehand how many faces there are in all

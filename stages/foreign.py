@@ -18,7 +18,7 @@ def main(run: stage.Run) -> None:
         kind="foreign",
         backbone="foreign",
         shape=params.model_dump(mode="json"),
-        size=params.size,
+        size=params.image_size,
         auditable=False,
         mean=mean,
         std=std,

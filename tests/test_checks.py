@@ -98,7 +98,7 @@ def test_weights_without_a_byte_are_told(place):
         mine(values, detector="yunet")
         values["detectors"]["yunet"]["weights"] = "yunet.onnx"
         values["foreign"] = {"big": {"weights": "big.onnx", "preset": "ms1m"}}
-        values["backbones"]["foreign"]["ms1m"]["size"] = values["crops"]["aligned"]["size"]
+        values["backbones"]["foreign"]["ms1m"]["image_size"] = values["crops"]["aligned"]["image_size"]
 
     place(change)
     Path("data/raw/mine").mkdir()

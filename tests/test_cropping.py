@@ -31,7 +31,7 @@ def dataset(tmp_path_factory):
 
 
 def task_of(dataset, method="unaligned", size=16):
-    return Cropping(dataset, dataset, Params(method=method, size=size), "source", {})
+    return Cropping(dataset, dataset, Params(method=method, image_size=size), "source", {})
 
 
 class Bar:
@@ -166,7 +166,7 @@ def test_crops_that_are_to_be_blurred_are_decoded_and_what_can_not_be_is_set_asi
     rows = [Sample(f"{k}", image, identity="a").row() for k, image in enumerate(images)]
     table = pa.Table.from_pylist(rows, records.SCHEMA)
     before = crops.SetAside("x", "before")
-    params = Params(method="as_is", size=16, quality=101, blur=1.5)
+    params = Params(method="as_is", image_size=16, quality=101, blur=1.5)
     (first, *aside), (second,) = cropping.softened(iter([[table, before], [table[:1]]]), params, 2)
     assert first["sample_id"].to_pylist() == ["0", "1", "3"]
     assert [one.sample_id for one in aside] == ["x", "2"]

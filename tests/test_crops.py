@@ -142,12 +142,12 @@ def test_a_sheet_shows_crops_with_their_landmarks():
 
 
 def test_a_preset_tells_its_blur_only_where_it_has_one():
-    assert Params(method="aligned", size=64).about() == {
-        "method": "aligned", "size": 64, "margin": 0.0, "quality": 95
+    assert Params(method="aligned", image_size=64).about() == {
+        "method": "aligned", "image_size": 64, "margin": 0.0, "quality": 95
     }  # fmt: skip
-    assert Params(method="as_is", size=64).about() == {"method": "as_is", "size": 64}
-    twin = Params(method="as_is", size=64, blur=2.0).about()
-    assert twin == {"method": "as_is", "size": 64, "quality": 95, "blur": 2.0}
+    assert Params(method="as_is", image_size=64).about() == {"method": "as_is", "image_size": 64}
+    twin = Params(method="as_is", image_size=64, blur=2.0).about()
+    assert twin == {"method": "as_is", "image_size": 64, "quality": 95, "blur": 2.0}
     with pytest.raises(ValueError, match="blur"):
         Params(blur=-1)
 

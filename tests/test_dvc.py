@@ -5,11 +5,17 @@ import re
 import subprocess
 from functools import cache
 from pathlib import Path
+from typing import get_args
 
 import pytest
+import yaml
 from dvc.utils.serialize import load_yaml
+from dvc_data.hashfile.meta import Meta
+from pydantic import BaseModel
 
-from pipeline import declared, plugin
+from pipeline import crops, declared, plugin
+from pipeline.params import schema
+from pipeline.synthetic.world import Sizes, World
 
 ROOT = Path(__file__).parent.parent
 STAGES = sorted(path.stem for path in (ROOT / "stages").glob("*.py") if path.stem != "__init__")
@@ -339,3 +345,39 @@ def test_a_balanced_set_is_made_before_it_is_read(tmp_path, monkeypatch):
     assert "balance@even" in edges["ingest@even"]
     assert {"crop@synthetic_wild", "annotate@synthetic_wild"} <= edges["balance@even"]
     assert "annotate@even" in edges["cluster@teacher"]
+
+
+def keys(tree, path=()):
+    """Every key at any depth, as its path."""
+    for key, value in tree.items() if isinstance(tree, dict) else ():
+        yield (*path, key)
+        yield from keys(value, (*path, key))
+
+
+def fields(kind):
+    """Names of a pydantic model's fields, nested models' too."""
+    for name, field in kind.model_fields.items():
+        yield name
+        for part in (field.annotation, *get_args(field.annotation)):
+            if isinstance(part, type) and issubclass(part, BaseModel):
+                yield from fields(part)
+
+
+def test_no_param_has_a_name_that_the_run_cache_leaves_out():
+    """DVC drops such keys, at any depth, from the key of its run cache, which would give old results."""
+    dropped = {Meta.PARAM_SIZE, Meta.PARAM_NFILES}
+    params = yaml.safe_load((ROOT / "params.yaml").read_text())
+    wrong = [".".join(path) for path in keys(params) if path[-1] in dropped and len(path) > 1]
+    loaded = [plugin.load(family, name) for family in plugin.FAMILIES for name in plugin.names(family)]
+    kinds = [module.Params for module in loaded if hasattr(module, "Params")]
+    for kind in (*kinds, crops.Params, World, Sizes, schema.Dataset, schema.Overlap):
+        wrong += [f"{kind.__module__}.{name}" for name in fields(kind) if name in dropped]
+    assert not wrong
+
+
+def test_where_the_size_of_the_world_counts_so_does_what_it_stands_for():
+    """The key `size` alone would not be seen by the run cache; sizes.<its value> is another key."""
+    for group in PIPELINE:
+        params = [one for one in body(group).get("params", []) if isinstance(one, str)]
+        if "size" in params:
+            assert any(one.startswith("sizes.${size}") for one in params), group

@@ -198,7 +198,7 @@ def test_bad_options_of_faces_are_one_line_each(call, caplog, options, tmp_path,
 
 def test_a_world_that_is_wrong_in_params_is_told_by_faces_in_one_line(caplog, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    (tmp_path / "params.yaml").write_text("worlds: {home: {blurr: 1, size: 8}}\n")
+    (tmp_path / "params.yaml").write_text("worlds: {home: {blurr: 1, image_size: 8}}\n")
     assert CliRunner().invoke(app, ["faces"]).exit_code == 2
     told = caplog.records[-1].getMessage()
     assert "worlds.home.blurr: unknown key - did you mean 'blur'?" in told

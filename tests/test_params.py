@@ -65,8 +65,8 @@ def test_several_problems_are_told_together(spoil):
 
 def foreign(values, loss="fm", mixing="unlabelled"):
     Path("big.onnx").write_bytes(b"weights")
-    size = values["crops"]["aligned"]["size"]
-    values["backbones"]["foreign"]["ms1m"]["size"] = size
+    size = values["crops"]["aligned"]["image_size"]
+    values["backbones"]["foreign"]["ms1m"]["image_size"] = size
     values["foreign"] = {"big": {"weights": "big.onnx", "preset": "ms1m"}}
     values["after"]["targets"].append("big")
     values["distill"]["student"] |= {"teacher": "big", "loss": loss, "mixing": mixing}
@@ -216,7 +216,7 @@ CASES = {
     ),
     "a size that a net can't take": (
         lambda v: (
-            v["crops"]["aligned"].update(size=72),
+            v["crops"]["aligned"].update(image_size=72),
             v["train"]["alone"].update(backbone="mobilefacenet"),
         ),
         "train.alone.shape",
@@ -392,8 +392,8 @@ CASES = {
         "the part labelled has none",
     ),
     "a tiny photograph": (
-        lambda v: v["worlds"]["shifted"].update(size=16),
-        "worlds.shifted.size",
+        lambda v: v["worlds"]["shifted"].update(image_size=16),
+        "worlds.shifted.image_size",
         "equal to 32",
     ),
     "shares that don't sum to one": (
@@ -497,7 +497,10 @@ CASES = {
         "'truth'",
     ),
     "crops of two sizes": (
-        lambda v: (v["crops"]["tight"].update(size=96), v["datasets"]["synthetic_wild"].update(crop="tight")),
+        lambda v: (
+            v["crops"]["tight"].update(image_size=96),
+            v["datasets"]["synthetic_wild"].update(crop="tight"),
+        ),
         "crops",
         "different sizes",
     ),
@@ -574,7 +577,7 @@ CASES = {
         "does not exist",
     ),
     "a foreign model of another size": (
-        lambda v: (foreign(v), v["backbones"]["foreign"]["ms1m"].update(size=99)),
+        lambda v: (foreign(v), v["backbones"]["foreign"]["ms1m"].update(image_size=99)),
         "foreign.big",
         "takes images of 99 px",
     ),
@@ -647,7 +650,7 @@ def test_what_would_be_right_is_told_of_every_kind_of_wrong_value(spoil):
         values["after"]["targets"] = "teacher"
         values["schedules"]["sgd"] |= {"lr": "fast", "decay": "cosin"}
         values["distill"]["student"]["targets"] = "chached"
-        values["crops"]["aligned"] |= {"size": 8, "method": "alinged"}
+        values["crops"]["aligned"] |= {"image_size": 8, "method": "alinged"}
         values["heads"]["cosface"]["mild"]["s"] = "adaptiv"
         values["train"]["a b"] = values["train"]["alone"]
         values["losses"]["kd"]["kd"]["weight"] = -1
@@ -664,7 +667,7 @@ def test_what_would_be_right_is_told_of_every_kind_of_wrong_value(spoil):
     assert right["schedules.sgd.lr"] == "a number above 0"
     assert right["schedules.sgd.decay"] == "one of: cosine, steps, constant"
     assert right["distill.student.targets"] == "one of: cached, live"
-    assert right["crops.aligned.size"] == "a whole number from 16 to 1024"
+    assert right["crops.aligned.image_size"] == "a whole number from 16 to 1024"
     assert right["crops.aligned.method"] == "one of: aligned, unaligned, as_is"
     assert right["heads.cosface.mild.s"] == "a number above 0, or adaptive"
     assert right["train.a b"] == "letters, digits, _ and -, a letter or digit first"

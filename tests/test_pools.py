@@ -155,7 +155,7 @@ def test_crops_on_a_cluster_are_those_made_here(cluster, tmp_path):
         image = records.encode(rng.integers(0, 256, (24, 20, 3), np.uint8), 101)
         writer.add(Sample(f"{number}", image, box=[2.0, 3.0, 12.0, 14.0]))
     writer.close({})
-    task, found = Cropping(folder, folder, Params(method="unaligned", size=16), "source", {}), []
+    task, found = Cropping(folder, folder, Params(method="unaligned", image_size=16), "source", {}), []
     for address in (None, cluster.scheduler_address):
         settings = Runtime(workers=2, cluster=address)
         cut = shards.stretches(60, 25)

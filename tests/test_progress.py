@@ -157,7 +157,7 @@ def test_the_last_line_names_the_most_frequent_reasons_and_the_list(caplog):
 PARAMS = {
     "limits": {"set_aside": 0.9},
     "datasets": {"faces": {"source": "folder"}},
-    "crops": {"aligned": {"size": 64}},
+    "crops": {"aligned": {"image_size": 64}},
     "detectors": {},
     "annotators": {},
 }

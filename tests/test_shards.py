@@ -145,7 +145,7 @@ def test_a_world_is_the_same_with_two_workers_and_read_in_one(tmp_path, monkeypa
     size = {"identities": 2, "images": 1}
     test = {"identities": 8, "images": 2, "distractors": 2, "probes": 1, "stills": 1, "frames": 2}
     sizes = dict.fromkeys(("labelled", "unlabelled", "validation"), size) | {"test": test}
-    world = World(size=32, hats=0.5)
+    world = World(image_size=32, hats=0.5)
     source = synthetic.Synthetic("test", "home", world, world, Sizes.model_validate(sizes), 5)
     assert len(source.stretches(shards.SMALLEST)) == 4
     for workers in (1, 2):

@@ -52,7 +52,7 @@ class PhotosOf:
         else:
             photos, rows, matrices = self._origins
             image, matrix = self._photo(photos, int(rows[row])), matrices[row]
-            side = (self.crops.about["size"], self.crops.about["size"])
+            side = (self.crops.about["image_size"], self.crops.about["image_size"])
         back = geometry.inverse(matrix)
         box = [-0.5, -0.5, *side] if sample.box is None else sample.box
         points = None if sample.points5 is None else geometry.apply(back, sample.points5)

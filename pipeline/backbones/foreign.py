@@ -34,7 +34,7 @@ TOLERANCE = 0.05  # of the largest number in an embedding: what is quantised for
 
 
 class Params(Strict):
-    size: int = Field(112, ge=1)  # pixels of the input's side
+    image_size: int = Field(112, ge=1)  # pixels of the input's side
     mean: Shades = (0.5, 0.5, 0.5)  # RGB, after the division
     std: Shades = (0.5, 0.5, 0.5)
     divide: float = Field(255.0, gt=0.0)  # what pixels are divided by first
@@ -114,7 +114,7 @@ def normalisation(params: Params) -> tuple[Shades, Shades]:
 
 def load(params: Params, weights: Path) -> Foreign:
     """The recogniser in the file `weights`."""
-    return Foreign(weights, params.size, params.dim, params.colours == "bgr")
+    return Foreign(weights, params.image_size, params.dim, params.colours == "bgr")
 
 
 def build(
@@ -125,9 +125,9 @@ def build(
         raise ForeignModelError(
             "a foreign model is not trained but loaded: name it under `foreign` in params.yaml"
         )
-    if size != params.size or channels != 3:
+    if size != params.image_size or channels != 3:
         raise ForeignModelError(
-            f"{weights} takes 3x{params.size}x{params.size} images, not {channels}x{size}x{size}"
+            f"{weights} takes 3x{params.image_size}x{params.image_size} images, not {channels}x{size}x{size}"
         )
     return load(params, weights)
 

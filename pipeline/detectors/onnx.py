@@ -45,7 +45,7 @@ class Params(Strict):
     weights: str = "data/models/none"  # an .onnx
     sha256: Checksum = ""  # of that file
     layout: Literal["scrfd", "decoded"] = "scrfd"  # of its outputs
-    size: int = Field(640, ge=32, le=4096)  # pixels a side of the input, where the file leaves it open
+    image_size: int = Field(640, ge=32, le=4096)  # pixels a side of the input, where the file leaves it open
     mean: float = 127.5  # of values 0..255
     std: float = Field(128.0, gt=0)
     colour: Literal["rgb", "bgr"] = "rgb"
@@ -101,7 +101,7 @@ class OnnxDetector:
             self._wrong("should have one input, float (1, 3, height, width)")
         if shape[0] not in (1, None) and not isinstance(shape[0], str):
             self._wrong(f"takes {shape[0]} images at a time, should take one")
-        height, width = (side if isinstance(side, int) else self.params.size for side in shape[2:])
+        height, width = (side if isinstance(side, int) else self.params.image_size for side in shape[2:])
         return width, height
 
     def _three(self) -> list[str]:

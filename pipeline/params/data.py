@@ -138,7 +138,7 @@ def crop_sizes(values: Tree) -> Iterator[Problem]:
     """All faces that a model sees have one size, and a foreign model's is its own."""
     default = Dataset.model_fields["crop"].default
     crops = {name: tree(values, "datasets", name).get("crop", default) for name in used(values)}
-    sizes = {name: tree(values, "crops", crop).get("size") for name, crop in crops.items()}
+    sizes = {name: tree(values, "crops", crop).get("image_size") for name, crop in crops.items()}
     distinct = {size for size in sizes.values() if isinstance(size, int)}
     if len(distinct) > 1:
         said = ", ".join(f"{name} {size} px" for name, size in sizes.items())
@@ -148,7 +148,7 @@ def crop_sizes(values: Tree) -> Iterator[Problem]:
         yield from named(
             f"foreign.{name}.preset", preset, tree(values, "backbones", "foreign"), "backbones.foreign preset"
         )
-        wanted = tree(values, "backbones", "foreign", str(preset)).get("size")
+        wanted = tree(values, "backbones", "foreign", str(preset)).get("image_size")
         for size in sorted(distinct):
             if wanted is not None and size != wanted:
                 what = f"the model {name!r} takes images of {wanted} px, the crops have {size} px"

@@ -96,7 +96,7 @@ def _size(values: Tree) -> int | None:
     """The side of the images that the used datasets have, if all have one."""
     default = Dataset.model_fields["crop"].default
     crops = [tree(values, "datasets", name).get("crop", default) for name in used(values)]
-    sizes = {tree(values, "crops", str(crop)).get("size") for crop in crops}
+    sizes = {tree(values, "crops", str(crop)).get("image_size") for crop in crops}
     size = sizes.pop() if len(sizes) == 1 else None
     return size if isinstance(size, int) else None
 

@@ -115,7 +115,7 @@ def in_a_line(given: Facts) -> str:
 
 def take_in(name: str, size: int, dim: int) -> str:
     """Lines of params.yaml with which this project takes the export in, to measure it or to learn from it."""
-    preset = f"{{size: {size}, mean: [0.0, 0.0, 0.0], std: [1.0, 1.0, 1.0], divide: 1.0, dim: {dim}}}"
+    preset = f"{{image_size: {size}, mean: {[0.0] * 3}, std: {[1.0] * 3}, divide: 1.0, dim: {dim}}}"
     return (
         f"foreign:\n  {name}_onnx: {{weights: data/raw/{name}.onnx, preset: {name}_onnx}}\n"
         f"backbones:\n  foreign:\n    {name}_onnx: {preset}\n"

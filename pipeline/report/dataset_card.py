@@ -56,7 +56,7 @@ def describe(
         },
         "lists": list(lists.describe(dataset)),
         "images_per_identity": per_identity(identities),
-        "resolution": {**cropped["resolution"], "crop": about.get("size")},
+        "resolution": {**cropped["resolution"], "crop": about.get("image_size")},
         "blur": sharpness.told(),
         "attributes": balance.attributes(counts),
         "groups": balance.groups(counts),

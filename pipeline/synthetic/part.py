@@ -84,7 +84,7 @@ class Studio:
     def _cast(self, indices: list[int]) -> Cast:
         home = self.test_world if self._planted(indices[0]) else self.world
         seeds = [person_seed(self.world_seed, self.sizes, self.part, index) for index in indices]
-        return renderer(self.world.size).cast(Draws(seeds), home)
+        return renderer(self.world.image_size).cast(Draws(seeds), home)
 
     def _draws(self, orders: list[Order], *, frames: bool = False) -> Draws:
         """Of each photograph's medium, or of the photograph itself where that is a frame of a video."""
@@ -98,7 +98,7 @@ class Studio:
 
     def _photos(self, cast: Cast, orders: list[Order], draws: Draws) -> Photos:
         who = torch.tensor([order.row for order in orders])
-        modes = renderer(self.world.size).expression_names
+        modes = renderer(self.world.image_size).expression_names
         people = (cast.people.wears_glasses[who], cast.people.own_age[who])
         photos = sampler.draw(draws, self.world, modes, *people)
         if self.part != "test":
@@ -114,7 +114,7 @@ class Studio:
         draws = self._draws(orders)
         photos = self._photos(cast, orders, draws)
         who = torch.tensor([order.row for order in orders])
-        shots = renderer(self.world.size).photograph(cast, who, photos, draws, self.world.hair_styles)
+        shots = renderer(self.world.image_size).photograph(cast, who, photos, draws, self.world.hair_styles)
         for row, (order, shot) in enumerate(zip(orders, shots, strict=True)):
             yield self._sample(cast, order, shot, photos, row)
 

@@ -52,7 +52,7 @@ def sheet(world: World, seed: int, rows: int, columns: int, factor: str | None, 
     """`rows` people of a world in `columns` photographs each; all as they come, or with one factor varied."""
     if factor is not None and factor not in FACTORS:
         raise SheetError(f"no factor {factor!r}; there are {', '.join(FACTORS)}")
-    draw, lines = renderer(world.size), []
+    draw, lines = renderer(world.image_size), []
     cast = draw.cast(Draws([seed_of(seed, "sheet", row) for row in range(rows)]), world)
     for row in range(rows):
         draws = Draws([seed_of(seed, "sheet", row, column) for column in range(columns)])

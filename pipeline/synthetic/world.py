@@ -54,7 +54,7 @@ class World(Strict):
     masks: Share = 0.04  # share with a face mask
     hair_styles: int = Field(3, ge=1, le=3)  # ways of wearing the hair that a person has
     grey: Share = 0.03  # share without colour
-    size: int = Field(96, ge=32, le=512)  # pixels a side of a photograph; the face fills about 60 %
+    image_size: int = Field(96, ge=32, le=512)  # pixels a side of a photograph; the face fills about 60 %
     quality: int = Field(92, ge=10, le=101)  # of the JPEG; 101 is PNG
 
     @model_validator(mode="after")

@@ -43,7 +43,7 @@ def write(folder, samples, make, annotators):
         records.write_parquet(shards[-1] / records.ORIGINS_FILE, origins(batch))
         for crop in batch:
             writer.add(crop)
-    writer.close({"size": 32})
+    writer.close({"image_size": 32})
     if wants_origins("aligned", annotators):
         write_origins(folder, shards)
     return records.Dataset(folder)

@@ -35,7 +35,7 @@ def write(path, batch="n", size=8, dim=4, outputs=1, channels=3, seed=0):
 
 
 def load(path, size=8, dim=4):
-    return foreign.load(foreign.Params(size=size, dim=dim), path)
+    return foreign.load(foreign.Params(image_size=size, dim=dim), path)
 
 
 @pytest.mark.parametrize("batch", ["n", 1, 3])  # a free batch, one face at a time, blocks of three
@@ -58,7 +58,7 @@ def test_channels_last_memory_and_order_change_nothing(tmp_path):
 def test_a_file_that_wants_bgr_gets_it(tmp_path):
     weight = write(tmp_path / "m.onnx")
     red, green, blue = torch.randn(3, 5, 8, 8)
-    net = foreign.load(foreign.Params(size=8, dim=4, colours="bgr"), tmp_path / "m.onnx")
+    net = foreign.load(foreign.Params(image_size=8, dim=4, colours="bgr"), tmp_path / "m.onnx")
     expected = torch.stack([blue, green, red], 1).flatten(1) @ weight
     found = net(torch.stack([red, green, blue], 1)).embedding
     torch.testing.assert_close(found, expected, atol=1e-4, rtol=1e-4)
@@ -192,7 +192,7 @@ def script(path, kind="traced", made=Net, **options):
 @pytest.mark.parametrize("colours", ["rgb", "bgr"])
 def test_torchscript_equals_torch_and_stays_in_eval_mode(tmp_path, kind, colours):
     ours = script(tmp_path / "m.any", kind)
-    net = foreign.load(foreign.Params(size=8, dim=4, colours=colours), tmp_path / "m.any").train()
+    net = foreign.load(foreign.Params(image_size=8, dim=4, colours=colours), tmp_path / "m.any").train()
     image = torch.randn(5, 3, 8, 8)
     expected = ours(image.flip(1) if colours == "bgr" else image)
     found = net(image).embedding
@@ -206,7 +206,7 @@ def test_torchscript_equals_torch_and_stays_in_eval_mode(tmp_path, kind, colours
 def test_the_cost_of_torchscript(tmp_path, kind, counted):
     ours = script(tmp_path / "net.pt", kind)
     described = model.ModelSpec(
-        name="theirs", kind="foreign", backbone="foreign", shape={"size": 8, "dim": 4}, size=8
+        name="theirs", kind="foreign", backbone="foreign", shape={"image_size": 8, "dim": 4}, size=8
     )
     model.save_foreign(tmp_path / "m", described, tmp_path / "net.pt")
     assert (tmp_path / "m" / "model.pt").read_bytes() == (tmp_path / "net.pt").read_bytes()

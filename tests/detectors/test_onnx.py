@@ -121,7 +121,7 @@ def test_the_image_is_laid_at_the_top_left_and_normalised(tmp_path):
 
 def test_a_free_input_takes_its_size_from_params(tmp_path):
     path = graph(tmp_path / "n.onnx", FACE, side="s", batch="b")
-    assert build(path, layout="decoded", size=96).size == (96, 96)
+    assert build(path, layout="decoded", image_size=96).size == (96, 96)
 
 
 def test_no_face(tmp_path):

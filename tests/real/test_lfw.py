@@ -20,7 +20,13 @@ RAW = {
     "pairs.txt": "lfw_pairs_folds1-5.txt",
     "landmarks.json": "lfw_a_boxes_landmarks.json",
 }
-MS1M = {"size": 112, "mean": (0.485, 0.456, 0.406), "std": (0.229, 0.224, 0.225), "divide": 255.0, "dim": 128}
+MS1M = {
+    "image_size": 112,
+    "mean": (0.485, 0.456, 0.406),
+    "std": (0.229, 0.224, 0.225),
+    "divide": 255.0,
+    "dim": 128,
+}
 
 pytestmark = [
     pytest.mark.real,

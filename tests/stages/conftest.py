@@ -11,8 +11,8 @@ from tests.stages.fakes import FakeRun, here
 PARAMS = {
     "limits": {"set_aside": 0.5},
     "crops": {
-        "aligned": {"method": "aligned", "size": 64, "quality": 95},
-        "tight": {"method": "unaligned", "size": 48, "margin": 0.0, "quality": 101},
+        "aligned": {"method": "aligned", "image_size": 64, "quality": 95},
+        "tight": {"method": "unaligned", "image_size": 48, "margin": 0.0, "quality": 101},
     },
     "detectors": {"source": {}, "file": {}, "yunet": {"weights": "data/models/none", "score": 0.6}},
     "annotators": {"truth": {}, "pose": {}},

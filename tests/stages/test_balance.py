@@ -21,7 +21,7 @@ def lay(name, codes, size=8, group="prepared"):
     writer, image = records.Writer(folder), records.encode(np.zeros((size, size, 3), np.uint8), 101)
     for number in range(len(codes)):
         writer.add(Sample(f"{number}", image, identity=f"{name}{number}", box=[0, 0, 4, 4]))
-    writer.close({"size": size})
+    writer.close({"image_size": size})
     known = {name: np.zeros(len(codes), np.int8) for name in annotators.ATTRIBUTES} | {"age_group": codes}
     sure = {name: np.full(len(codes), 0.9) for name in known}
     said = annotators.answer(known, sure, {}, pd.RangeIndex(len(codes)))
@@ -74,7 +74,7 @@ def test_it_comes_in_again_with_its_annotations(two):
     entry = {"source": "shards", "crop": "as_is", "annotators": ["given"]}
     params = {
         "datasets": {"even": entry}, "limits": {"set_aside": 0.0}, "annotators": {"given": {}},
-        "crops": {"as_is": {"method": "as_is", "size": 16}}, "detectors": {"source": {}},
+        "crops": {"as_is": {"method": "as_is", "image_size": 16}}, "detectors": {"source": {}},
     }  # fmt: skip
     for stage in (ingest, crop, annotate):
         stage.main(FakeRun("even", params))

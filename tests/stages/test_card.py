@@ -105,7 +105,7 @@ def test_faces_that_pass_through_and_cannot_be_decoded_are_counted(run, jpeg):
         packer.add(0, [whole, whole])
         packer.add(1, [whole])
     made = run(source="recordio", crop="as_is")
-    made.params |= {"crops": {"as_is": {"method": "as_is", "size": 80}}}
+    made.params |= {"crops": {"as_is": {"method": "as_is", "image_size": 80}}}
     before(made)
     folder = Path("data/prepared/crop/faces")
     rows = list(records.Dataset(folder).samples())

@@ -64,7 +64,7 @@ def test_aligned_crops_and_what_is_known_of_them(run, faces):
         np.testing.assert_allclose(after.box, geometry.move_box(matrix, before.box), atol=1e-4)
         assert after.roll == pytest.approx(geometry.rotation(matrix), abs=1e-4)
         assert (after.sample_id, after.identity, after.name, after.age) == (before.sample_id, "Al", "Al", 30)
-    expected = {"method": "aligned", "size": 64, "margin": 0.0, "quality": 95, "colour": "RGB"}
+    expected = {"method": "aligned", "image_size": 64, "margin": 0.0, "quality": 95, "colour": "RGB"}
     assert {key: dataset.about[key] for key in expected} == expected
     assert {key: dataset.about[key] for key in ("dataset", "crop", "detector", "count")} == {
         "dataset": "faces",
@@ -210,7 +210,7 @@ def test_an_empty_dataset(run):
 def test_defaults_are_the_schema_s():
     said = Dataset(source="x")
     assert (said.crop, said.detector, said.faces) == (crop.CROP, crop.DETECTOR, crop.FACES)
-    assert crops.Params(size=64).method == "aligned"
+    assert crops.Params(image_size=64).method == "aligned"
 
 
 @pytest.fixture
@@ -252,7 +252,7 @@ def packed(run, jpeg):
         for label in range(3):
             packer.add(label, [square(jpeg(2 * label)), square(jpeg(2 * label + 1))])
     ran = run(source="recordio", crop="as_is")
-    ran.params |= {"crops": {"as_is": {"method": "as_is", "size": 80}}}
+    ran.params |= {"crops": {"as_is": {"method": "as_is", "image_size": 80}}}
     return ran
 
 
@@ -267,8 +267,8 @@ def test_what_is_cropped_already_passes_through_untouched(packed, jpeg):
     assert dataset.table.schema == records.SCHEMA
     assert [one.image for one in dataset.samples()] == [square(jpeg(i)) for i in range(6)]
     assert dataset.frame()["identity"].tolist() == ["0", "0", "1", "1", "2", "2"]
-    about = {key: dataset.about.get(key) for key in ("method", "size", "quality", "margin", "colour")}
-    assert about == {"method": "as_is", "size": 80, "quality": None, "margin": None, "colour": "RGB"}
+    about = {key: dataset.about.get(key) for key in ("method", "image_size", "quality", "margin", "colour")}
+    assert about == {"method": "as_is", "image_size": 80, "quality": None, "margin": None, "colour": "RGB"}
     assert counts(packed) == {"crops": 6, "set_aside": 0, "pairs": 0, "broken_pairs": 0}
     assert resolution(packed) == ({80: 6}, {80: 6}, 0)
 
@@ -278,7 +278,7 @@ def test_boxes_and_landmarks_of_what_passes_through_stay(run, faces):
     pair = {"protocol": "p", "fold": 0, "same": True, "a": "Al/0.jpg", "b": "Al/1.jpg"}
     lay(kept, [{"sample_id": "early.jpg", "reason": "torn"}], [pair])
     ran = run(crop="as_is")
-    ran.params |= {"crops": {"as_is": {"method": "as_is", "size": 80}}}
+    ran.params |= {"crops": {"as_is": {"method": "as_is", "image_size": 80}}}
     crop.main(ran)
     dataset = records.Dataset(OUT)
     assert list(dataset.samples()) == list(records.Dataset("data/prepared/ingest/faces").samples())
@@ -287,7 +287,7 @@ def test_boxes_and_landmarks_of_what_passes_through_stay(run, faces):
 
 
 def test_of_what_is_cropped_already_another_size_is_named(packed, jpeg):
-    packed.params["crops"]["as_is"]["size"] = 112
+    packed.params["crops"]["as_is"]["image_size"] = 112
     ingest.main(packed)
     said = "00000001: 80 x 80 pixels: crop `as_is` takes 112 x 112"
     with pytest.raises(records.TooManySetAsideError, match=f"6 of 6 samples .*The first: {said}"):

@@ -148,7 +148,7 @@ def test_an_export_that_is_another_model_leaves_nothing(run, monkeypatch):
 
 def test_a_foreign_model_is_refused(run):
     exporting.main(run)
-    params = {"size": 16, "mean": [0.0] * 3, "std": [1.0] * 3, "divide": 1.0, "dim": 16}
+    params = {"image_size": 16, "mean": [0.0] * 3, "std": [1.0] * 3, "divide": 1.0, "dim": 16}
     spec = model.ModelSpec(name="teacher", kind="foreign", backbone="foreign", shape=params, size=16)
     assert of_file.Params(**params) == export.backbone_params(16, 16)
     model.save_foreign("data/models/teacher", spec, OUT / "model.onnx")

@@ -13,7 +13,7 @@ from pipeline.backbones.foreign import ForeignModelError
 from stages import foreign
 from tests.stages.fakes import FakeRun
 
-PRESET = {"size": 8, "mean": [0.5, 0.4, 0.3], "std": [0.2, 0.2, 0.1], "divide": 255.0, "dim": 192}
+PRESET = {"image_size": 8, "mean": [0.5, 0.4, 0.3], "std": [0.2, 0.2, 0.1], "divide": 255.0, "dim": 192}
 
 
 def take_in(weights):

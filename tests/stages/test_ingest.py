@@ -164,7 +164,7 @@ def test_a_world_is_made_by_workers_and_its_lists_reach_the_crops(run, monkeypat
     part = {"identities": 2, "images": 1}
     test = {"identities": 6, "images": 2, "distractors": 2, "probes": 1, "stills": 1, "frames": 1}
     sizes = {"tiny": {"world": {"labelled": part, "unlabelled": part, "validation": part, "test": test}}}
-    world = {"worlds": {"home": {"size": 32}}, "world_seed": 0, "sizes": sizes}
+    world = {"worlds": {"home": {"image_size": 32}}, "world_seed": 0, "sizes": sizes}
     entry = {
         "source": "synthetic",
         "part": "test",
@@ -196,7 +196,7 @@ def test_a_world_is_made_by_workers_and_its_lists_reach_the_crops(run, monkeypat
 def test_shards_that_are_kept_are_of_the_same_run(run):
     part = {"identities": 2, "images": 1}
     parts = dict.fromkeys(("labelled", "unlabelled", "validation", "test"), part)
-    world = {"worlds": {"home": {"size": 32}}, "world_seed": 0, "sizes": {"tiny": {"world": parts}}}
+    world = {"worlds": {"home": {"image_size": 32}}, "world_seed": 0, "sizes": {"tiny": {"world": parts}}}
     ran = run("faces", source="synthetic", part="labelled")
     ran.params |= world
     ingest.main(ran)

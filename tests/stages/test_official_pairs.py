@@ -310,7 +310,7 @@ def test_cifar_from_its_batches_to_top_k(run, raw, monkeypatch):
         "cifar-10-batches-py/batches.meta": python_2({"label_names": names}),
     })  # fmt: skip
     ran = run(source="image_labels", split="test", crop="objects", benchmark=True)
-    ran.params = ran.params | {"crops": {"objects": {"method": "as_is", "size": 32}}}
+    ran.params = ran.params | {"crops": {"objects": {"method": "as_is", "image_size": 32}}}
     ingest.main(ran)
     crop.main(ran)
     torch.manual_seed(0)
@@ -341,7 +341,7 @@ def twin(run, sigma, method="unaligned"):
     ran = run(**{**DRAWN, "crop": "twin"}, layout="lfw")
     size = {"unaligned": 48, "as_is": 90}[method]
     ran.params = ran.params | {
-        "crops": {"twin": {"method": method, "size": size, "quality": 101, "blur": sigma}}
+        "crops": {"twin": {"method": method, "image_size": size, "quality": 101, "blur": sigma}}
     }
     ingest.main(ran)
     crop.main(ran)

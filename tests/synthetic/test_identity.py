@@ -21,7 +21,7 @@ PEOPLE, IMAGES, SIDE = 40, 4, 32
 def pixels(request):
     """(people, images, values) of aligned grey faces, each of zero mean and unit length."""
     sizes = Sizes.model_validate({part: {"identities": PEOPLE, "images": IMAGES} for part in PARTS})
-    world, faces = World(size=64, **request.param), []
+    world, faces = World(image_size=64, **request.param), []
     for sample in Studio(0, "labelled", world, world, sizes).samples():
         image, _ = geometry.aligned(records.decode(sample.image), np.reshape(sample.points5, (5, 2)), 64)
         grey = cv2.resize(cv2.cvtColor(image, cv2.COLOR_RGB2GRAY), (SIDE, SIDE), interpolation=cv2.INTER_AREA)

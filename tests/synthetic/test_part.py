@@ -161,7 +161,7 @@ def test_planted_people_have_the_shape_of_the_test_person_and_others_do_not():
 
 
 def test_png_loses_nothing_and_size_is_obeyed():
-    sample = next(studio(size=64, quality=101).samples())
+    sample = next(studio(image_size=64, quality=101).samples())
     assert sample.image[:4] == b"\x89PNG"
     assert records.decode(sample.image).shape == (64, 64, 3)
 
@@ -217,7 +217,7 @@ def twins():
 
 def test_a_blurred_twin_is_the_same_photograph_out_of_focus(twins):
     assert set(twins) == {f"t00000{person}/{kind}_0" for person in (0, 1) for kind in ("front", "blurred")}
-    sigma = KINDS["blurred"].blur * World().size * degrade.CROP_SHARE / degrade.BLUR_UNIT
+    sigma = KINDS["blurred"].blur * World().image_size * degrade.CROP_SHARE / degrade.BLUR_UNIT
     for person in (0, 1):
         sharp, soft = (twins[f"t00000{person}/{kind}_0"] for kind in ("front", "blurred"))
         facts = [{k: v for k, v in vars(s).items() if k not in ("image", "sample_id")} for s in (sharp, soft)]

@@ -25,7 +25,7 @@ def test_a_sheet_has_its_grid_and_the_same_bytes_each_time(tmp_path: Path):
 
 @pytest.mark.parametrize("factor", sheet.FACTORS)
 def test_every_factor_changes_the_picture(factor):
-    image = sheet.sheet(World(size=40), 0, 1, 2, factor, landmarks=False)
+    image = sheet.sheet(World(image_size=40), 0, 1, 2, factor, landmarks=False)
     assert image.shape == (40, 80, 3)
     assert (image[:, :40] != image[:, 40:]).any()
 
@@ -33,24 +33,24 @@ def test_every_factor_changes_the_picture(factor):
 def test_a_factor_that_is_held_leaves_the_picture_as_it_is(monkeypatch):
     """Two columns differ by the factor alone: not in their backdrop, light or noise."""
     monkeypatch.setitem(sheet.RANGES, "yaw", (20.0, 20.0))
-    image = sheet.sheet(World(size=40), 0, 1, 2, "yaw", landmarks=False)
+    image = sheet.sheet(World(image_size=40), 0, 1, 2, "yaw", landmarks=False)
     assert (image[:, :40] == image[:, 40:]).all()
 
 
 def test_landmarks_are_drawn_on_an_enlarged_picture():
-    assert sheet.sheet(World(size=40), 0, 1, 1, None, landmarks=True).shape == (80, 80, 3)
+    assert sheet.sheet(World(image_size=40), 0, 1, 1, None, landmarks=True).shape == (80, 80, 3)
 
 
 def test_errors_say_what_is_wrong(tmp_path: Path):
     with pytest.raises(sheet.SheetError, match="no factor 'wind'"):
-        sheet.sheet(World(size=40), 0, 1, 1, "wind", landmarks=False)
+        sheet.sheet(World(image_size=40), 0, 1, 1, "wind", landmarks=False)
     with pytest.raises(sheet.SheetError, match="ingest the dataset first"):
         sheet.of_dataset(tmp_path / "none", 1, 1, landmarks=False)
     assert CliRunner().invoke(app, ["faces", "--world", "mars"]).exit_code == 2
 
 
 def test_a_dataset_is_shown_by_its_people(tmp_path: Path):
-    image = records.encode(sheet.sheet(World(size=40), 0, 1, 1, None, landmarks=False))
+    image = records.encode(sheet.sheet(World(image_size=40), 0, 1, 1, None, landmarks=False))
     with_names = [
         records.Sample(f"{person}/{n}", image, identity=person) for person in "ab" for n in range(3)
     ]
@@ -63,7 +63,7 @@ def test_a_dataset_is_shown_by_its_people(tmp_path: Path):
 
 
 def test_the_command_shows_photos_that_ingest_left_where_they_are(tmp_path: Path, monkeypatch):
-    image = records.encode(sheet.sheet(World(size=40), 0, 1, 1, None, landmarks=False))
+    image = records.encode(sheet.sheet(World(image_size=40), 0, 1, 1, None, landmarks=False))
     raw, ingested = tmp_path / "data/raw/mine", tmp_path / "data/prepared/ingest/mine"
     for folder in (raw / "a", ingested):
         folder.mkdir(parents=True)

@@ -107,7 +107,7 @@ def test_another_world_has_other_people():
 
 
 def test_a_world_has_the_people_of_another_but_for_the_knobs_of_people():
-    assert World().same_people(World(light=0.5, profiles=0.1, size=64))
+    assert World().same_people(World(light=0.5, profiles=0.1, image_size=64))
     assert not World().same_people(World(male=0.4))
     assert not World().same_people(World(shape_spread=0.9))
     assert not World().same_people(World(race=dict.fromkeys(RACES, 0.0) | {"indian": 1.0}))
