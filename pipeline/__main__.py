@@ -88,7 +88,10 @@ def list_(
 def faces(
     out: Annotated[Path, typer.Option(help="the sheet, a PNG or JPEG")] = Path("sheet.png"),
     grid: Annotated[str, typer.Option(help="people x photographs")] = "4x6",
-    factor: Annotated[str | None, typer.Option(help="vary one thing alone: yaw, age, light ...")] = None,
+    factor: Annotated[
+        str | None,
+        typer.Option(help="vary one thing alone: yaw, age, light ..., or every"),
+    ] = None,
     landmarks: Annotated[bool, typer.Option(help="draw boxes and landmarks")] = False,
     world: Annotated[str | None, typer.Option(help="a preset of `worlds`; home without")] = None,
     size: Annotated[int | None, typer.Option(help="pixels a side, instead of the world's")] = None,

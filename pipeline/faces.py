@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 INGESTED = (Path("data/prepared/ingest"), Path("data/benchmarks/ingest"))
 RAW = Path("data/raw")
 ENDINGS = (".png", ".jpg", ".jpeg")
+MOST = 10_000  # faces of a sheet
 OF_WORLDS = ("factor", "world", "size", "seed")  # options that an ingested dataset has no use for
 
 
@@ -54,8 +55,8 @@ def draw(options: Options) -> str:
         image = sheet.of_dataset(folder, rows, columns, options.landmarks, RAW / options.dataset)
     else:
         if options.factor is not None and options.factor not in sheet.FACTORS:
-            hint = plugin.suggest(options.factor, list(sheet.FACTORS))
-            raise OptionError(f"--factor {options.factor}: there is no such factor{hint}")
+            known = ", ".join(sheet.FACTORS)
+            raise OptionError(f"--factor {options.factor}: there is no such factor; one of: {known}")
         world = world_of(options.world or "home", options.size)
         image = sheet.sheet(world, options.seed or 0, rows, columns, options.factor, options.landmarks)
     sheet.write(image, options.out)
@@ -67,7 +68,10 @@ def parse_grid(text: str) -> tuple[int, int]:
     found = re.fullmatch(r"([1-9]\d*)x([1-9]\d*)", text)
     if not found:
         raise OptionError(f"--grid {text} should be PEOPLExPHOTOGRAPHS, each 1 or more, e.g. 4x6")
-    return int(found[1]), int(found[2])
+    rows, columns = int(found[1]), int(found[2])
+    if rows * columns > MOST:
+        raise OptionError(f"--grid {text} are {rows * columns:,} faces; a sheet holds {MOST:,} at most")
+    return rows, columns
 
 
 def folder_of(dataset: str) -> Path:

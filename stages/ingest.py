@@ -53,7 +53,8 @@ def main(run: stage.Run) -> None:
         }
     )
     place = run.prepared / "ingest" / name
-    progress.finished(address, "images read", writer.count, writer.set_aside, place)
+    whose = f"of {len(people):,} identities" if people else "of no known identity"
+    progress.finished(address, f"images read {whose}", writer.count, writer.set_aside, place)
 
 
 def detections(entry: Mapping[str, Any], raw: Path) -> dict[str, Any]:

@@ -173,9 +173,10 @@ def test_a_table_before_any_run_says_how_to_make_one(call, caplog, tmp_path, mon
 FACES = {  # options -> what the one line says
     "--grid 2by3": "--grid 2by3 should be PEOPLExPHOTOGRAPHS, each 1 or more, e.g. 4x6",
     "--grid 0x3": "--grid 0x3 should be PEOPLExPHOTOGRAPHS",
+    "--grid 200x200": "--grid 200x200 are 40,000 faces; a sheet holds 10,000 at most",
     "--size 8": "--size 8 should be a whole number from 32 to 512",
     "--out sheet.gif": "--out sheet.gif should end in .png, .jpg or .jpeg",
-    "--factor yw": "--factor yw: there is no such factor (did you mean 'yaw'?)",
+    "--factor yw": "--factor yw: there is no such factor; one of: yaw, ",
     "--world hoome": "--world hoome: params.yaml has no such preset (did you mean 'home'?)",
     "--dataset synthetic_trian": "params.yaml has no such dataset (did you mean 'synthetic_train'?)",
     "--dataset none": "--dataset none is not ingested yet: dvc repro -s ingest@none",

@@ -152,7 +152,8 @@ def crop_sizes(values: Tree) -> Iterator[Problem]:
         for size in sorted(distinct):
             if wanted is not None and size != wanted:
                 what = f"the model {name!r} takes images of {wanted} px, the crops have {size} px"
-                yield Problem(f"foreign.{name}", what, f"set the size of the used crops to {wanted}")
+                hint = f"set the image_size of the used crops to {wanted}, or correct the preset's"
+                yield Problem(f"foreign.{name}", what, hint)
 
 
 def rates(values: Tree) -> Iterator[Problem]:

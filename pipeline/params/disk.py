@@ -36,7 +36,11 @@ def raw(values: Tree) -> Iterator[Problem]:
 def _gone(place: Path) -> str:
     if place.is_symlink() and not place.exists():
         return f"{place} is a link to {place.readlink()}, which does not exist"
-    return "" if place.exists() else f"{place} does not exist"
+    if place.exists():
+        return ""
+    beside = sorted(path.name for path in place.parent.glob(f"{place.name}.*") if path.suffix != ".dvc")
+    there = f", though {beside[0]} does: give it the dataset's name, or link to it" if beside else ""
+    return f"{place} does not exist{there}"
 
 
 def _hollow(place: Path) -> str:

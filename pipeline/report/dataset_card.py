@@ -22,7 +22,10 @@ EDGES = (2, 3, 6, 11, 21, 51, 101, 201, 501)  # images of an identity: where bin
 REASONS, EXAMPLES = 20, 3  # that are listed; samples of each
 TOLD_ELSEWHERE = ("dataset", "source", "what", "notes", "count", "set_aside", "images_per_identity")
 PROTECTED = "Its faces stay, whoever they are: training and validation faces that are its people are removed."
-NOT_SEARCHED = "Nobody searched it: no role that is trained on or validated on names it."
+NOT_SEARCHED = (
+    "Not in the last search: no role that is trained on or validated on names it, or overlap has"
+    " not run since one does (dvc repro overlap)."
+)
 
 
 def describe(

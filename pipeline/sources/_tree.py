@@ -91,7 +91,7 @@ class Tar:
     """
 
     def __init__(self, path: Path, where: str = ".") -> None:
-        self.where, self.packed = where, path.name.lower().endswith("gz")
+        self.where, self.packed = where, _is_gzip(path)
         self.file = _unpacked(path) if self.packed else open(path, "rb")  # noqa: SIM115 - read from until the end
         weakref.finalize(self, self.file.close)
         size = self.file.seek(0, os.SEEK_END)
@@ -206,14 +206,24 @@ def load(store: Store, name: str) -> tuple[bytes, Place | None]:
     return data, Place(*start, len(data))
 
 
+def _is_gzip(path: Path) -> bool:
+    with open(path, "rb") as file:
+        return file.read(2) == b"\x1f\x8b"
+
+
 def _store(path: Path, where: str = ".") -> Store:
     if path.is_dir():
         return Folder(path)
-    return Zip(path, where) if path.name.lower().endswith(".zip") else Tar(path, where)
+    zipped = path.name.lower().endswith(".zip") if is_archive(path) else zipfile.is_zipfile(path)
+    return Zip(path, where) if zipped else Tar(path, where)
 
 
 def is_archive(name: str | Path) -> bool:
     return str(name).lower().endswith(ARCHIVES)
+
+
+def _holds_files(path: Path) -> bool:
+    return zipfile.is_zipfile(path) or tarfile.is_tarfile(path)
 
 
 class Tree:
@@ -222,12 +232,13 @@ class Tree:
     def __init__(self, root: Path) -> None:
         if not root.exists():
             raise SourceError(f"{root} does not exist: put a folder or an archive there, or a link to one")
-        # a link has the dataset's name: its target's name tells what it is
-        if not root.is_dir() and not is_archive(root) and not is_archive(root.resolve()):
+        # a link has the dataset's name: its target's name tells what it is, or without one its content
+        named = root if root.is_dir() or is_archive(root) else root.resolve()
+        if not root.is_dir() and not is_archive(named) and not _holds_files(root):
             raise SourceError(f"{root} is neither a folder nor an archive ({', '.join(ARCHIVES)})")
         self.root = root
         self._places: dict[str, tuple[Store, str]] = {}
-        self._add(_store(root if root.is_dir() or is_archive(root) else root.resolve()))
+        self._add(_store(named))
         self.paths = sorted(self._places)
 
     def _add(self, store: Store) -> None:

@@ -89,3 +89,12 @@ def test_lists_are_found_inside_alone(lay, tmp_path):
     for outside in ("list.csv", str(tmp_path / "list.csv"), "../list.csv"):
         with pytest.raises(SourceError, match=r"list\.csv is not in .*raw\.tar"):
             tree.read_list(outside)
+
+
+@pytest.mark.parametrize("form", FORMS[1:])
+def test_an_archive_under_the_dataset_s_name_alone(lay, tmp_path, form):
+    """Nothing in its name says what it is: its bytes do."""
+    lay(FILES, form).rename(tmp_path / "casia")
+    tree = Tree(tmp_path / "casia")
+    assert tree.paths == ["a/1.jpg", "b/2.jpg", "notes.txt"]
+    assert tree.read("a/1.jpg") == b"one"
