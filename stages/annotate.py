@@ -7,10 +7,12 @@ from pathlib import Path
 import pandas as pd
 import pyarrow as pa
 
-from pipeline import annotators, files, plugin, records, stage
-from pipeline.annotators._photos import PhotosOf
+from pipeline import annotators, files, records, shards, stage
+from pipeline.annotating import SAID, Annotating
+from pipeline.annotating import answers as of_all
 
 RAW = Path("data/raw")
+FEWEST = 512  # rows of a shard, but for the last
 
 DEFAULT = ("truth", "pose")  # where an entry says nothing
 
@@ -18,15 +20,14 @@ DEFAULT = ("truth", "pose")  # where an entry says nothing
 def main(run: stage.Run) -> None:
     name = str(run.item)
     dataset = records.Dataset(run.prepared / "crop" / name)
-    frame, photos = dataset.frame(), PhotosOf(dataset, run.prepared / "ingest" / name, RAW / name)
-    answers = {}
     chosen = run.params["datasets"][name].get("annotators", DEFAULT)
-    with run.progress(len(chosen), f"annotate {name}") as bar:
-        for annotator in chosen:
-            module = plugin.load("annotators", annotator)
-            params = module.Params(**run.params["annotators"].get(annotator, {}))
-            answers[annotator] = module.build(params).annotate(frame, photos)
-            bar.advance()
+    options = {annotator: run.params["annotators"].get(annotator, {}) for annotator in chosen}
+    task = Annotating(dataset.folder, run.prepared / "ingest" / name, RAW / name, options)
+    cut = shards.stretches(len(dataset), shards.rows(len(dataset), FEWEST))
+    with run.progress(len(dataset), f"annotate {name}") as bar:
+        made = shards.made(task, cut, run.checkpoints, run.runtime, bar)
+        said = [records.read_parquet(shard.folder / SAID) for shard in made]
+    frame, answers = dataset.frame(["sample_id"]), of_all(said, options)
     best = annotators.combine(answers, frame.index)
     agreement = annotators.agreement(answers)
     with files.writing_dir(run.prepared / "annotate" / name) as folder:

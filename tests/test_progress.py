@@ -188,6 +188,7 @@ def test_stages_end_with_a_line(tmp_path, monkeypatch, caplog, benchmark):
         say=lambda text: logging.info("%s: %s", stage.address_of("annotate", "faces", benchmark), text),
     )
     crop.main(run)
+    run.checkpoints = prepared / "kept_too"
     annotate.main(run)
     stem = "benchmark_" if benchmark else ""
     assert caplog.messages == [

@@ -232,10 +232,11 @@ class Dataset:
     def image(self, row: int) -> Image:
         return decode(self.image_bytes(row))
 
-    def frame(self, columns: Sequence[str] | None = None) -> pd.DataFrame:
-        """Every column but the image bytes, or those asked for."""
+    def frame(self, columns: Sequence[str] | None = None, rows: range | None = None) -> pd.DataFrame:
+        """Every column but the image bytes, or those asked for; of all rows, or of a stretch of them."""
         wanted = list(columns or [n for n in SCHEMA.names if n in self.table.column_names and n != "image"])
-        return self.table.select(wanted).to_pandas()
+        table = self.table.select(wanted)
+        return (table if rows is None else table.slice(rows.start, len(rows))).to_pandas()
 
     def points(self, column: str) -> npt.NDArray[np.float32]:
         """(rows, k, 2) of `points5` or `points68`, NaN where a face has none."""

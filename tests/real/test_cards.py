@@ -95,10 +95,9 @@ def made(tmp_path, monkeypatch):
         lay(name)
         given = params(row)
         given["limits"]["set_aside"] = 1.0
-        for stage in (ingest, crop, annotate, card):
-            run = FakeRun(name, given, benchmark=True)
-            stage.main(run)
-            place = Path("data/metrics") / f"benchmark_{stage.__name__.rpartition('.')[2]}" / f"{name}.json"
+        run = FakeRun(name, given, benchmark=True)
+        for stage in run.through(ingest, crop, annotate, card):
+            place = Path("data/metrics") / f"benchmark_{stage}" / f"{name}.json"
             files.write_json(place, run.told)
         folder = Path("data/benchmarks")
         told = records.read_parquet(folder / "annotate" / name / "annotations.parquet")

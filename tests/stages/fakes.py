@@ -28,6 +28,16 @@ class FakeRun:
     said: list = field(default_factory=list)
     steps: float = 0
 
+    def through(self, *stages):
+        """Runs the stages one after the other; yields each one's name. Checkpoints are of a stage alone."""
+        kept = self.checkpoints
+        for stage in stages:
+            name = stage.__name__.rpartition(".")[2]
+            self.checkpoints = kept / name
+            stage.main(self)
+            yield name
+        self.checkpoints = kept
+
     @property
     def prepared(self):
         return Path("data/benchmarks" if self.benchmark else "data/prepared")

@@ -1,4 +1,5 @@
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -78,6 +79,43 @@ def test_running_twice_gives_equal_bytes(run, faces):
         annotate.main(run())
         written.append({path.name: path.read_bytes() for path in OUT.iterdir()})
     assert written[0] == written[1]
+
+
+def test_in_shards_the_same_and_a_finished_one_is_not_made_again(run, faces, monkeypatch):
+    """Five photos, looked at by their place in the whole dataset; killed in the last of three shards."""
+
+    class Looking:
+        seen, kill = [], True
+
+        def annotate(self, frame, photos):
+            self.seen += [photos.face(row).image[0, 0, 0] for row in range(len(frame))]
+            if self.kill and len(frame) == 1:
+                raise KeyboardInterrupt
+            return annotators.answer({}, {}, {"yaw": np.float32(self.seen[-len(frame) :])}, frame.index)
+
+    lay([Sample(f"{k}", records.encode(np.full((9, 9, 3), k, np.uint8), 101)) for k in range(5)])
+    module = SimpleNamespace(Params=dict, build=lambda _: Looking())
+    loaded = plugin.load
+    monkeypatch.setattr(plugin, "load", lambda f, name: module if name == "looking" else loaded(f, name))
+    monkeypatch.setattr(annotate, "FEWEST", 2)
+    ran = run(annotators=["looking"])
+    with pytest.raises(KeyboardInterrupt):
+        annotate.main(ran)
+    assert not OUT.exists()
+    Looking.kill = False
+    annotate.main(ran)
+    assert Looking.seen == [0, 1, 2, 3, 4, 4]
+    assert pd.read_parquet(OUT / "annotations.parquet")["yaw_degrees"].tolist() == [0, 1, 2, 3, 4]
+
+
+def test_shards_of_any_size_give_equal_bytes(run, faces, monkeypatch):
+    lay(faces)
+    written = []
+    for fewest in (1, 3, 512):
+        monkeypatch.setattr(annotate, "FEWEST", fewest)
+        annotate.main(run())
+        written.append({path.name: path.read_bytes() for path in OUT.iterdir()})
+    assert written[0] == written[1] == written[2]
 
 
 def test_an_empty_dataset(run):

@@ -76,8 +76,7 @@ def test_it_comes_in_again_with_its_annotations(two):
         "datasets": {"even": entry}, "limits": {"set_aside": 0.0}, "annotators": {"given": {}},
         "crops": {"as_is": {"method": "as_is", "image_size": 16}}, "detectors": {"source": {}},
     }  # fmt: skip
-    for stage in (ingest, crop, annotate):
-        stage.main(FakeRun("even", params))
+    assert len(list(FakeRun("even", params).through(ingest, crop, annotate))) == 3
     told = records.read_parquet("data/prepared/annotate/even/annotations.parquet")
     before = records.read_parquet(OUT / "annotations.parquet")
     assert told["cohort"].tolist() == before["cohort"].tolist()

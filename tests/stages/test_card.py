@@ -17,9 +17,7 @@ OUT = Path("data/prepared/card/faces")
 
 def before(ran):
     """The stages that a card follows, with their metrics where they belong."""
-    for stage in (ingest, crop, annotate):
-        name = stage.__name__.split(".")[1]
-        stage.main(ran)
+    for name in ran.through(ingest, crop, annotate):
         folder = Path("data/metrics") / (f"benchmark_{name}" if ran.benchmark else name)
         files.write_json(folder / f"{ran.item}.json", ran.told)
     ran.told, ran.figures, ran.artifacts, ran.said, ran.steps = {}, {}, {}, [], 0
